@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "shared/finding.hpp"
+
+namespace eflow {
+
+/// The provisioning that stands in a config.toml, as far as it is there. Values are as written.
+struct ProvisioningSeen {
+    std::string source;  ///< "dps", "manual", "none" or what else stands there
+    std::string method;  ///< attestation or authentication method; "" when none
+    std::optional<std::string> id_scope;
+    std::optional<std::string> global_endpoint;
+    std::optional<std::string> registration_id;
+    std::optional<std::string> identity_cert;  ///< URI; absent when issued by a table
+    std::optional<std::string> identity_pk;
+};
+
+/// The config checks that the text alone decides: well-formed, known-keys, scope-id, endpoint, timeouts, hostname, with
+/// upstream's own value rules (super_config.rs of Azure/iot-identity-service and Azure/iotedge). One finding an id at
+/// least; several known-keys findings when several keys are unknown.
+Findings judge_config(std::string_view text);
+
+/// Nothing when the text is no TOML or holds no [provisioning].
+std::optional<ProvisioningSeen> read_provisioning(std::string_view text);
+
+/// `text` with every secret value (connection strings, symmetric keys, passwords, pin-values) replaced by "***".
+/// For showing: diffs, reports, bundles.
+std::string redacted(std::string_view text);
+
+}  // namespace eflow

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/finding.hpp"
+#include "shared/report.hpp"
+#include "vm-agent/placement/plan.hpp"
+#include "vm-agent/placement/tree.hpp"
+#include "vm-agent/placement/users.hpp"
+
+namespace eflow {
+
+/// One changer at a time: flock on /var/lib/eflow-agent/lock. Throws Failure(machine_lacks) when another holds it and
+/// `wait` is false; waits for it otherwise.
+class ChangeLock {
+public:
+    ChangeLock(const Tree& tree, const UserTable& users, bool wait);
+
+private:
+    Descriptor descriptor_;
+};
+
+/// What an interrupted earlier run left behind.
+enum class Leftover {
+    none,
+    undone,     ///< it had not committed: what it had staged is gone, the old state stands
+    committed,  ///< it had committed but not finished: the new config stands and must still be applied
+};
+
+/// What the plan would do, path by path, without doing it.
+std::vector<Change> preview(const Tree& tree, const UserTable& users, const Plan& plan);
+
+/// The crash-safe application of a Plan. SIGKILL or power loss at any point leaves config.toml either old or new, each
+/// with its material whole; `recover` in the next run undoes or completes. Call order:
+///   recover() -> stage() -> commit() -> [services apply] -> finish() | undo()
+/// All failures before commit() leave everything as it was (Failure machine_lacks); after it undo() restores (and throws
+/// Failure(not_restored) when it cannot).
+class Transaction {
+public:
+    Transaction(const Tree& tree, const UserTable& users);
+    ~Transaction();
+
+    /// Looks at the journal in /var/lib/eflow-agent and undoes or adopts what stands there. Under the lock.
+    Leftover recover();
+    /// Directories and material in place, journal written. Returns findings on directories that are not ours.
+    Findings stage(const Plan& plan);
+    /// The one rename. Afterwards the new config stands, durable.
+    void commit();
+    /// The new state proved healthy: old material and the journal go.
+    void finish();
+    /// The previous config.toml back byte for byte (owner, mode and time too), new material gone.
+    void undo();
+    /// What was done so far, with what was kept.
+    [[nodiscard]] const std::vector<Change>& changes() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace eflow
