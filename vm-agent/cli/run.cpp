@@ -1,0 +1,174 @@
+#include "vm-agent/cli/run.hpp"
+
+#include <algorithm>
+#include <array>
+#include <ostream>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "shared/failure.hpp"
+#include "vm-agent/cli/style.hpp"
+#include "vm-agent/cli/verb.hpp"
+#include "vm-agent/machine/systemd_services.hpp"
+
+namespace eflow {
+
+namespace {
+
+/// The verbs, in the order of the help. A name of two words is a verb of a group.
+constexpr std::array verbs{
+    Verb{"provision", "Judge an identity, place it, write config.toml for DPS X.509 and apply it",
+         "eflow-agent provision --scope-id 0ne00A1B2C3 --registration-id plant7-gw-03 \\\n"
+         "      --cert plant7-gw-03-full-chain.cert.pem --key plant7-gw-03.key.pem\n"
+         "  eflow-agent provision --manifest device.toml --dry-run\n"
+         "  eflow-agent --root /mnt/image provision --manifest device.toml --no-apply",
+         declare_provision},
+    Verb{"status", "Where the device is and what is expected next; fast; needs no root",
+         "eflow-agent status\n  eflow-agent --json status", declare_status},
+    Verb{"cert inspect", "Show what certificate files hold",
+         "eflow-agent cert inspect plant7-gw-03-full-chain.cert.pem", declare_cert_inspect},
+    Verb{"cert verify", "Judge a certificate (and key) by every identity check, without changing anything",
+         "eflow-agent cert verify --cert full-chain.pem --key key.pem --registration-id plant7-gw-03\n"
+         "  eflow-agent cert verify --cert full-chain.pem --ca root.pem",
+         declare_cert_verify},
+    Verb{"cert create-test", "Make a test root, intermediate and device identity; not for production",
+         "eflow-agent cert create-test --name plant7-gw-03 --out ./pki", declare_cert_create_test},
+    Verb{"deprovision", "Take the identity off this device again",
+         "eflow-agent deprovision --dry-run\n  eflow-agent deprovision --purge", declare_deprovision},
+};
+
+std::string version_text() {
+    std::string text = EFLOW_VERSION;
+    if (std::string_view(EFLOW_COMMIT).size() > 0) text += std::string("+") + EFLOW_COMMIT;
+    return text;
+}
+
+std::string footer(const Verb& verb) {
+    std::string text = "Examples:\n  " + std::string(verb.examples) + "\n\nExit codes:\n";
+    for (const int code : {0, 1, 2, 3, 4, 5, 6, 7, 8, 70}) {
+        const std::string number = std::to_string(code);
+        text += "  " + number + std::string(4 - number.size(), ' ') + meaning(static_cast<ExitCode>(code)) + "\n";
+    }
+    return text;
+}
+
+struct Chosen {
+    const Verb* verb = nullptr;
+    Handler handler;
+};
+
+/// Fills `app` with the global options and every verb; `chosen` is set when the command line names one.
+void declare(CLI::App& app, GlobalOptions& options, Chosen& chosen) {
+    app.add_option("--root", options.root, "Work below this folder as if it were /; no service is touched")
+        ->type_name("DIR");
+    app.add_flag("--json", options.json, "Print one JSON report on standard output");
+    auto* verbose = app.add_flag("-v,--verbose", options.verbose, "Show every finding, not only what needs attention");
+    app.add_flag("-q,--quiet", options.quiet, "Show nothing but what has failed")->excludes(verbose);
+    app.add_option("--color", options.color, "auto, always or never")
+        ->check(CLI::IsMember({"auto", "always", "never"}))
+        ->type_name("WHEN");
+    app.set_version_flag("--version", "eflow-agent " + version_text());
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.get_formatter()->column_width(34);
+
+    for (const auto& verb : verbs) {
+        const std::string_view name = verb.name;
+        const auto space = name.find(' ');
+        CLI::App* parent = &app;
+        if (space != std::string_view::npos) {
+            const std::string group(name.substr(0, space));
+            parent = app.get_subcommand_no_throw(group);
+            if (parent == nullptr) {
+                parent = app.add_subcommand(group, "Certificates: inspect, verify, create-test");
+                parent->require_subcommand(1);
+                parent->fallthrough();
+            }
+        }
+        auto* command =
+            parent->add_subcommand(std::string(space == std::string_view::npos ? name : name.substr(space + 1)), verb.summary);
+        command->fallthrough();
+        command->footer(footer(verb));
+        command->callback([&chosen, &verb, handler = verb.declare(*command)] { chosen = {&verb, handler}; });
+    }
+}
+
+void print(const World& world, const GlobalOptions& options, const Outcome& outcome) {
+    if (options.json)
+        *world.out << to_json(outcome.report) << "\n";
+    else if (!options.quiet)
+        *world.out << outcome.text;
+    else
+        for (const auto& finding : outcome.report.findings)
+            if (finding.severity == Severity::failed) *world.err << Style(false).finding(finding);
+    world.out->flush();
+}
+
+int print_failure(const World& world, const GlobalOptions& options, std::string verb, const Failure& failure) {
+    if (options.json) {
+        Report report;
+        report.program = "eflow-agent";
+        report.version = version_text();
+        report.verb = std::move(verb);
+        report.exit_code = failure.code();
+        report.data["error"] = {{"message", failure.what()}, {"remedy", failure.remedy()}};
+        *world.out << to_json(report) << "\n";
+        world.out->flush();
+    }
+    *world.err << "eflow-agent: " << plain(failure.what()) << "\n";
+    if (!failure.remedy().empty()) *world.err << "  -> " << plain(failure.remedy()) << "\n";
+    world.err->flush();
+    return static_cast<int>(failure.code());
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& arguments, const World& world) {
+    GlobalOptions options;
+    Chosen chosen;
+    try {
+        CLI::App app{"Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong "
+                     "when it is not.",
+                     "eflow-agent"};
+        declare(app, options, chosen);
+        try {
+            std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+            app.parse(std::move(reversed));
+        } catch (const CLI::ParseError& error) {
+            if (error.get_exit_code() == 0) return app.exit(error, *world.out, *world.err);
+            options.json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+            throw Failure(ExitCode::usage, error.what(), "eflow-agent --help, or eflow-agent VERB --help, shows what is known.");
+        }
+        const bool colors = options.color == "always" || (options.color == "auto" && world.out_is_terminal && !options.json);
+        const Context context{world, options, Style(colors)};
+        Outcome outcome = chosen.handler(context);
+        outcome.report.program = "eflow-agent";
+        outcome.report.version = version_text();
+        outcome.report.verb = chosen.verb->name;
+        print(world, options, outcome);
+        return static_cast<int>(outcome.report.exit_code);
+    } catch (const Failure& failure) {
+        return print_failure(world, options, chosen.verb != nullptr ? chosen.verb->name : "", failure);
+    } catch (const std::exception& error) {
+        return print_failure(world, options, chosen.verb != nullptr ? chosen.verb->name : "",
+                             Failure(ExitCode::internal, std::string("a fault of ours: ") + error.what(),
+                                     "Please report it, with the command line and the version."));
+    }
+}
+
+std::unique_ptr<Services> services_of(const World& world) {
+    if (world.services) return world.services();
+    return std::make_unique<SystemdServices>();
+}
+
+void require_root(const Context& context, const Tree& tree, const char* verb) {
+    if (!tree.live()) return;
+    const bool is_root = context.world.is_root ? context.world.is_root() : geteuid() == 0;
+    if (!is_root)
+        throw Failure(ExitCode::machine_lacks, std::string(verb) + " changes files of the system and needs root",
+                      "Run it again with sudo, or below a folder of your own with --root.");
+}
+
+}  // namespace eflow

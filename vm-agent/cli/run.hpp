@@ -1,0 +1,30 @@
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vm-agent/identity/certificate.hpp"
+#include "vm-agent/machine/services.hpp"
+
+namespace eflow {
+
+/// What a run of the program is given from outside, so that a test can run the whole CLI in-process.
+struct World {
+    std::ostream* out = nullptr;
+    std::ostream* err = nullptr;
+    bool out_is_terminal = false;
+    Instant now{};
+    /// The aziot services; empty means systemd's.
+    std::function<std::unique_ptr<Services>()> services;
+    /// Replaces the check that a change to "/" is made by root; empty means geteuid() == 0.
+    std::function<bool()> is_root;
+};
+
+/// Runs one command line (without the program's name) and returns its exit code. The one place that prints and that
+/// turns an outcome or a Failure into an exit code.
+int run(const std::vector<std::string>& arguments, const World& world);
+
+}  // namespace eflow

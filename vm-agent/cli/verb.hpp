@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "shared/report.hpp"
+#include "vm-agent/cli/run.hpp"
+#include "vm-agent/cli/style.hpp"
+#include "vm-agent/placement/tree.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace eflow {
+
+/// The options that every verb has.
+struct GlobalOptions {
+    std::string root = "/";
+    bool json = false;
+    bool verbose = false;
+    bool quiet = false;
+    std::string color = "auto";
+};
+
+/// What a verb works with.
+struct Context {
+    const World& world;
+    const GlobalOptions& options;
+    Style style;
+};
+
+/// What a verb gives back: the report (JSON) and its form for people.
+struct Outcome {
+    Report report;
+    std::string text;
+};
+
+/// What `declare` returns: run after the command line was parsed.
+using Handler = std::function<Outcome(const Context&)>;
+
+/// A row of the table of verbs: what the user types, one line of help, examples, and the options it declares.
+struct Verb {
+    const char* name;
+    const char* summary;
+    const char* examples;
+    Handler (*declare)(CLI::App&);
+};
+
+Handler declare_provision(CLI::App& app);
+Handler declare_deprovision(CLI::App& app);
+Handler declare_status(CLI::App& app);
+Handler declare_cert_inspect(CLI::App& app);
+Handler declare_cert_verify(CLI::App& app);
+Handler declare_cert_create_test(CLI::App& app);
+
+/// The services to use: the world's, or systemd's.
+std::unique_ptr<Services> services_of(const World& world);
+
+/// Throws Failure(machine_lacks) when `tree` is "/" and the caller is not root: `verb` cannot work then.
+void require_root(const Context& context, const Tree& tree, const char* verb);
+
+}  // namespace eflow

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "vm-agent/placement/tree.hpp"
+
+namespace eflow {
+
+/// The files that `iotedge config apply` renders from config.toml (edgelet/iotedge/src/config/apply.rs).
+inline constexpr std::array<const char*, 5> rendered_files{
+    "/etc/aziot/keyd/config.d/00-super.toml", "/etc/aziot/certd/config.d/00-super.toml",
+    "/etc/aziot/identityd/config.d/00-super.toml", "/etc/aziot/tpmd/config.d/00-super.toml",
+    "/etc/aziot/edged/config.d/00-super.toml"};
+
+/// Whether config.toml is what the services run with, by upstream's own rule (aziotctl check configs-up-to-date): every
+/// rendered file is there and none is older than config.toml. `why` names the first that is not.
+struct AppliedState {
+    bool applied = false;
+    std::string why;
+};
+AppliedState applied_state(const Tree& tree);
+
+/// Those of the rendered files that are there.
+std::vector<std::string> rendered_present(const Tree& tree);
+
+/// Removes the rendered files that are not among `keep`. Throws Failure(not_restored) naming the one that stays.
+void remove_rendered(const Tree& tree, const std::vector<std::string>& keep);
+
+}  // namespace eflow
