@@ -57,6 +57,7 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
     const std::string before = existing ? std::string(existing->reveal()) : std::string();
     Plan plan;
     plan.config = {places::config, {"root", "root", 0600}, {}};
+    plan.remove_material = true;
     plan.retired = ours(tree, options.purge);
     std::string after;
     if (existing) {

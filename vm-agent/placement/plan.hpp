@@ -38,6 +38,7 @@ struct Plan {
     std::vector<PlannedFile> material;
     PlannedFile config;
     bool remove_config = false;
+    bool remove_material = false;  ///< deprovision: our folders go too, once they are empty
     std::vector<std::string> retired;
 };
 

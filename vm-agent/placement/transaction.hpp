@@ -49,12 +49,15 @@ public:
     Findings stage(const Plan& plan);
     /// The one rename. Afterwards the new config stands, durable.
     void commit();
-    /// The new state proved healthy: old material and the journal go.
-    void finish();
+    /// The transaction is over and the new state stands: the journal goes, and with `retire` the old material too. Returns a
+    /// warning for each file that would not go.
+    Findings finish(bool retire);
     /// The previous config.toml back byte for byte (owner, mode and time too), new material gone.
     void undo();
     /// What was done so far, with what was kept.
     [[nodiscard]] const std::vector<Change>& changes() const;
+    /// Whether stage() found anything to do.
+    [[nodiscard]] bool changes_something() const;
 
 private:
     struct State;
