@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -36,13 +38,10 @@ struct Manifest {
 /// [host] is checked for being a table and left to the shim.
 Manifest parse_manifest(std::string_view text, const std::filesystem::path& folder);
 
-/// The known name nearest to `name` (edit distance of at most a third of its length, 2 at least), or nothing.
-template <class Names>
-std::optional<std::string> nearest(std::string_view name, const Names& known);
-
 /// Edit distance of two names, a swap of neighbours counting once (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
+/// The known name nearest to `name` (within a third of its length, two edits at least), or nothing.
 template <class Names>
 std::optional<std::string> nearest(std::string_view name, const Names& known) {
     std::optional<std::string> best;

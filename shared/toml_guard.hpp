@@ -1,0 +1,16 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace eflow {
+
+/// What makes `text` unfit for a TOML parser before it is given to one: not UTF-8, a NUL, or nesting deep enough to exhaust
+/// a recursive parser's stack. Names the line. Nothing when it is fit.
+std::optional<std::string> toml_hazard(std::string_view text);
+
+/// The 1-based line of byte `offset`.
+std::size_t line_of(std::string_view text, std::size_t offset);
+
+}  // namespace eflow
