@@ -293,10 +293,9 @@ class Machine(InSandbox):
         self.assertEqual(self.box.snapshot(), before)
 
     def test_vanished_user(self):
-        passwd = self.box.path("/etc/passwd")
-        passwd.write_text("".join(line for line in passwd.open() if not line.startswith("aziotks")))
-        group = self.box.path("/etc/group")
-        group.write_text("".join(line for line in group.open() if not line.startswith("aziotks")))
+        for path in ("/etc/passwd", "/etc/group"):
+            lines = self.box.path(path).read_text().splitlines(keepends=True)
+            self.box.path(path).write_text("".join(line for line in lines if not line.startswith("aziotks")))
         self.assert_lacking("aziotks")
 
     def test_planted_links(self):
@@ -304,6 +303,8 @@ class Machine(InSandbox):
         outside.mkdir()
         for path in ("/var/aziot", "/var/lib/eflow-agent"):
             with self.subTest(path):
+                if self.box.path(path).exists():
+                    shutil.rmtree(self.box.path(path))
                 self.box.path(path).symlink_to(outside)
                 self.assert_lacking(path, "link")
                 self.assertEqual(list(outside.iterdir()), [])

@@ -117,8 +117,6 @@ std::string told(const Context& context, const Report& report, const std::string
     return text;
 }
 
-void note(Report& report, std::string text) { report.data["notes"].push_back(std::move(text)); }
-
 Outcome provision(const Context& context, const ProvisionOptions& options) {
     const auto timeout = parse_duration(options.timeout, "--timeout");
     const Tree tree(context.options.root);
@@ -151,6 +149,7 @@ Outcome provision(const Context& context, const ProvisionOptions& options) {
     const auto prepared = prepare(tree, request, options.force);
     if (!prepared) return refuse();
     const auto rendered_before = rendered_present(tree);
+    const bool had_config = tree.status(places::config).has_value();
 
     append(request.findings, transaction.stage(prepared->plan));
     try {
@@ -165,7 +164,7 @@ Outcome provision(const Context& context, const ProvisionOptions& options) {
     if (leftover == Leftover::undone) note(report, "An interrupted earlier run was undone first.");
     if (leftover == Leftover::committed) note(report, "An interrupted earlier run was completed.");
 
-    settle(context, tree, transaction, {options.no_apply, options.no_wait, timeout, rendered_before}, report);
+    settle(context, tree, transaction, {options.no_apply, options.no_wait, timeout, rendered_before, had_config}, report);
     report.changes = transaction.changes();
     if (!changed(report.changes) && report.exit_code == ExitCode::done)
         note(report, "Nothing had to be changed: the device already has this identity and configuration.");

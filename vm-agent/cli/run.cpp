@@ -80,12 +80,10 @@ void declare(CLI::App& app, GlobalOptions& options, Chosen& chosen) {
         CLI::App* parent = &app;
         if (space != std::string_view::npos) {
             const std::string group(name.substr(0, space));
-            parent = app.get_subcommand_no_throw(group);
-            if (parent == nullptr) {
-                parent = app.add_subcommand(group, "Certificates: inspect, verify, create-test");
-                parent->require_subcommand(1);
-                parent->fallthrough();
-            }
+            const auto groups = app.get_subcommands([&](const CLI::App* one) { return one->get_name() == group; });
+            parent = groups.empty() ? app.add_subcommand(group, "Certificates: inspect, verify, create-test") : groups.front();
+            parent->require_subcommand(1);
+            parent->fallthrough();
         }
         auto* command =
             parent->add_subcommand(std::string(space == std::string_view::npos ? name : name.substr(space + 1)), verb.summary);

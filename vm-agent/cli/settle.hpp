@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "vm-agent/cli/verb.hpp"
+#include "vm-agent/placement/transaction.hpp"
+
+namespace eflow {
+
+struct SettleOptions {
+    bool no_apply = false;
+    bool no_wait = false;
+    std::chrono::seconds timeout{};
+    std::vector<std::string> rendered_before;  ///< of the files that apply renders: those that were there before
+    bool had_config = false;
+};
+
+/// What follows a commit: apply, wait for the phase, and finish; or undo everything when the services will not take it. Fills
+/// in the report's exit code, phase, findings and notes.
+void settle(const Context& context, const Tree& tree, Transaction& transaction, const SettleOptions& options, Report& report);
+
+/// Adds a line for people to the report (data.notes).
+void note(Report& report, std::string text);
+
+}  // namespace eflow

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "shared/secret.hpp"
+
+namespace eflow {
+
+/// A file that the user named. `why` says in words what kept it from being read.
+struct InputFile {
+    enum class State { read, missing, not_readable, not_a_file, too_large };
+    State state = State::missing;
+    SecretBytes bytes;
+    std::string why;
+};
+
+/// Reads a regular file of at most `limit` bytes, links followed as the user meant. Never blocks: a FIFO or a device is told
+/// from a file before it is read, and a file over the limit is not read at all.
+InputFile read_input(const std::string& path, std::size_t limit);
+
+}  // namespace eflow

@@ -1,0 +1,43 @@
+#include "vm-agent/machine/journal.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include <systemd/sd-journal.h>
+
+namespace eflow {
+
+namespace {
+
+constexpr std::size_t longest_line = 1000;
+
+struct CloseJournal {
+    void operator()(sd_journal* journal) const noexcept { sd_journal_close(journal); }
+};
+
+std::string message_of(sd_journal* journal) {
+    const void* data = nullptr;
+    std::size_t size = 0;
+    if (sd_journal_get_data(journal, "MESSAGE", &data, &size) < 0) return {};
+    std::string text(static_cast<const char*>(data), std::min(size, longest_line));
+    text.erase(0, std::min<std::size_t>(text.size(), 8));  // MESSAGE=
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    return text;
+}
+
+}  // namespace
+
+std::vector<std::string> last_lines(const std::string& unit, std::size_t count) {
+    std::vector<std::string> lines;
+    sd_journal* opened = nullptr;
+    if (sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY) < 0) return lines;
+    const std::unique_ptr<sd_journal, CloseJournal> journal(opened);
+    const std::string match = "_SYSTEMD_UNIT=" + unit;
+    if (sd_journal_add_match(opened, match.data(), match.size()) < 0 || sd_journal_seek_tail(opened) < 0) return lines;
+    while (lines.size() < count && sd_journal_previous(opened) > 0) lines.push_back(message_of(opened));
+    std::reverse(lines.begin(), lines.end());
+    return lines;
+}
+
+}  // namespace eflow

@@ -1,0 +1,217 @@
+#include "vm-agent/machine/systemd_services.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
+#include <thread>
+
+#include <unistd.h>
+
+#include "shared/failure.hpp"
+#include "vm-agent/machine/bus.hpp"
+#include "vm-agent/machine/journal.hpp"
+#include "vm-agent/machine/process.hpp"
+
+namespace eflow {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t output_limit = 64 * 1024;
+constexpr std::size_t lines_told = 10;
+
+bool is_aziot(std::string_view unit) { return unit.starts_with("aziot-") && (unit.ends_with(".service") || unit.ends_with(".socket")); }
+
+/// Jobs of the aziot units as systemd reports them, from before the command starts to after it ended.
+class JobWatch {
+public:
+    explicit JobWatch(sd_bus* bus) : bus_(bus) {
+        std::string why;
+        // Without a subscription systemd sends a client no signals at all.
+        if (!call_manager(bus_, "Subscribe", why, "")) throw Failure(ExitCode::machine_lacks, "cannot follow systemd's jobs: " + why);
+        const auto match = [&](const char* member, sd_bus_message_handler_t handler) {
+            sd_bus_slot* slot = nullptr;
+            const int result = sd_bus_match_signal(bus_, &slot, systemd1::service, systemd1::path, systemd1::manager, member, handler, this);
+            if (result < 0) throw Failure(ExitCode::machine_lacks, std::string("cannot follow systemd's jobs: ") + std::strerror(-result));
+            slots_.emplace_back(slot);
+        };
+        match("JobNew", [](sd_bus_message* message, void* self, sd_bus_error*) { return static_cast<JobWatch*>(self)->on_new(message); });
+        match("JobRemoved", [](sd_bus_message* message, void* self, sd_bus_error*) { return static_cast<JobWatch*>(self)->on_removed(message); });
+    }
+
+    /// Handles what has arrived, waiting for more until `until`. True while the bus lives.
+    bool process(Clock::time_point until) {
+        for (;;) {
+            const int handled = sd_bus_process(bus_, nullptr);
+            if (handled < 0) return false;
+            if (handled > 0) continue;
+            const auto left = std::chrono::duration_cast<std::chrono::microseconds>(until - Clock::now());
+            if (left.count() <= 0) return true;
+            const int waited = sd_bus_wait(bus_, static_cast<std::uint64_t>(left.count()));
+            if (waited < 0 && waited != -EINTR) return false;
+            if (waited > 0 || waited == -EINTR) {
+                while (sd_bus_process(bus_, nullptr) > 0) {
+                }
+                return true;
+            }
+        }
+    }
+
+    [[nodiscard]] bool idle() const { return pending_.empty(); }
+    [[nodiscard]] std::string result_of(const std::string& unit) const {
+        const auto found = results_.find(unit);
+        return found == results_.end() ? "" : found->second;
+    }
+
+private:
+    int on_new(sd_bus_message* message) {
+        std::uint32_t id = 0;
+        const char* path = nullptr;
+        const char* unit = nullptr;
+        if (sd_bus_message_read(message, "uos", &id, &path, &unit) >= 0 && is_aziot(unit)) pending_.insert(id);
+        return 0;
+    }
+
+    int on_removed(sd_bus_message* message) {
+        std::uint32_t id = 0;
+        const char* path = nullptr;
+        const char* unit = nullptr;
+        const char* result = nullptr;
+        if (sd_bus_message_read(message, "uoss", &id, &path, &unit, &result) < 0 || !is_aziot(unit)) return 0;
+        pending_.erase(id);
+        // A unit has several jobs in an apply (stop, then start); the last one tells how it stands.
+        results_[unit] = result;
+        return 0;
+    }
+
+    sd_bus* bus_;
+    std::vector<OwnedSlot> slots_;
+    std::set<std::uint32_t> pending_;
+    std::map<std::string, std::string> results_;
+};
+
+UnitSeen observe(sd_bus* bus, const std::string& unit) {
+    UnitSeen seen;
+    seen.name = unit;
+    std::string why;
+    const std::string path = unit_path(bus, unit, why);
+    if (path.empty()) {
+        seen.load = "not-found";
+        return seen;
+    }
+    seen.load = text_property(bus, path, systemd1::unit, "LoadState");
+    seen.active = text_property(bus, path, systemd1::unit, "ActiveState");
+    seen.sub = text_property(bus, path, systemd1::unit, "SubState");
+    if (unit.ends_with(".service")) {
+        seen.result = text_property(bus, path, systemd1::unit_service, "Result");
+        seen.restarts = number_property(bus, path, systemd1::unit_service, "NRestarts", 'u');
+        seen.exit_status = static_cast<int>(number_property(bus, path, systemd1::unit_service, "ExecMainStatus", 'i'));
+    }
+    return seen;
+}
+
+std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
+    std::vector<UnitOutcome> all;
+    for (const char* unit : aziot_services) {
+        const UnitSeen seen = observe(bus, unit);
+        if (seen.load == "not-found") continue;
+        all.push_back({unit, jobs.result_of(unit), seen.active, seen.sub, seen.result, seen.exit_status, seen.restarts, {}});
+    }
+    return all;
+}
+
+bool any_failed(const std::vector<UnitOutcome>& units) {
+    return std::any_of(units.begin(), units.end(), [](const UnitOutcome& unit) { return unit.failed(); });
+}
+
+}  // namespace
+
+bool UnitOutcome::failed() const {
+    const bool job_failed = !job.empty() && job != "done" && job != "skipped" && job != "canceled";
+    return job_failed || active == "failed" || sub == "auto-restart" || (result != "success" && !result.empty() && active != "active");
+}
+
+bool ApplyOutcome::ok() const { return exit_code == 0 && !timed_out && !any_failed(units); }
+
+std::string ApplyOutcome::why() const {
+    if (ok()) return {};
+    std::string text;
+    if (timed_out) text += "iotedge config apply did not end in time and was stopped\n";
+    if (exit_code != 0) text += "iotedge config apply ended with exit code " + std::to_string(exit_code) + "\n";
+    if (exit_code != 0 || timed_out) text += output.substr(0, 2000) + "\n";
+    for (const auto& unit : units) {
+        if (!unit.failed()) continue;
+        text += unit.unit + ": " + unit.active + " (" + unit.sub + ")";
+        if (!unit.job.empty() && unit.job != "done") text += ", its job ended as " + unit.job;
+        if (unit.exit_status != 0) text += ", exit status " + std::to_string(unit.exit_status);
+        text += "\n";
+        for (const auto& line : unit.last_lines) text += "  " + line + "\n";
+    }
+    while (text.ends_with('\n')) text.pop_back();
+    return text;
+}
+
+bool SystemdServices::can_apply() const { return access(options_.iotedge.c_str(), X_OK) == 0; }
+
+ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
+    const OwnedBus bus = open_bus(options_.bus_address);
+    JobWatch jobs(bus.get());
+    const auto deadline = Clock::now() + timeout;
+
+    const ProcessResult ended = run_process({options_.iotedge, "config", "apply", "-c", "/etc/aziot/config.toml"}, timeout, output_limit);
+    ApplyOutcome outcome;
+    outcome.exit_code = ended.exit_code;
+    outcome.timed_out = ended.timed_out;
+    outcome.output = ended.output;
+
+    // What was signalled while the command ran waits in the connection; jobs still queued are waited for.
+    bool alive = jobs.process(Clock::now());
+    while (alive && !jobs.idle() && Clock::now() < deadline) alive = jobs.process(deadline);
+    if (!jobs.idle()) outcome.timed_out = true;
+
+    if (ended.exit_code == 0 && !outcome.timed_out) {
+        sd_bus_slot* slot = nullptr;
+        bool changed = true;
+        sd_bus_match_signal(bus.get(), &slot, systemd1::service, nullptr, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+                            [](sd_bus_message*, void* flag, sd_bus_error*) {
+                                *static_cast<bool*>(flag) = true;
+                                return 0;
+                            },
+                            &changed);
+        const OwnedSlot follow(slot);
+        const auto settled = std::min(deadline, Clock::now() + options_.settle);
+        do {
+            if (changed) {
+                changed = false;
+                outcome.units = outcomes(bus.get(), jobs);
+            }
+        } while (!any_failed(outcome.units) && Clock::now() < settled && jobs.process(settled));
+    }
+    outcome.units = outcomes(bus.get(), jobs);
+    for (auto& unit : outcome.units)
+        if (unit.failed()) unit.last_lines = last_lines(unit.unit, lines_told);
+    return outcome;
+}
+
+void SystemdServices::stop() {
+    const OwnedBus bus = open_bus(options_.bus_address);
+    JobWatch jobs(bus.get());
+    for (const char* unit : aziot_services) {
+        std::string why;
+        call_manager(bus.get(), "StopUnit", why, "ss", unit, "replace");
+    }
+    // aziot-edged may take 40 s to stop its modules (TimeoutStopSec).
+    const auto deadline = Clock::now() + std::chrono::seconds(60);
+    while (jobs.process(Clock::now()) && !jobs.idle() && Clock::now() < deadline) jobs.process(deadline);
+}
+
+std::vector<UnitSeen> observe_units(const std::vector<std::string>& units, const std::string& bus_address) {
+    const OwnedBus bus = open_bus(bus_address);
+    std::vector<UnitSeen> seen;
+    for (const auto& unit : units) seen.push_back(observe(bus.get(), unit));
+    return seen;
+}
+
+}  // namespace eflow
