@@ -6,8 +6,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = {".hpp", ".cpp", ".h", ".cc"}
-# Plain data of the rooms above that machine and cloud may speak of.
-DATA = {"vm-agent/identity/certificate.hpp", "vm-agent/config/device_info.hpp", "vm-agent/placement/users.hpp",
+# Plain data of the rooms above, and the pure readers of their texts, that machine and cloud may speak of.
+DATA = {"vm-agent/identity/certificate.hpp", "vm-agent/config/device_info.hpp", "vm-agent/config/file_uri.hpp", "vm-agent/placement/users.hpp",
         "vm-agent/placement/tree.hpp", "vm-agent/placement/rendered.hpp", "vm-agent/placement/plan.hpp",
         "vm-agent/placement/check.hpp", "vm-agent/config/judge.hpp", "vm-agent/health/seen.hpp",
         "vm-agent/health/observations.hpp", "shared"}

@@ -7,6 +7,7 @@
 
 #include "shared/failure.hpp"
 #include "shared/manifest.hpp"
+#include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/identity/pem.hpp"
 #include "vm-agent/machine/input.hpp"
 #include "vm-agent/placement/plan.hpp"

@@ -45,9 +45,4 @@ Spliced splice(std::string_view existing, const ManagedConfig& managed, bool for
 /// `existing` without [provisioning] and its subtables: what deprovision leaves. Absent with a finding when it cannot be parsed.
 Spliced remove_provisioning(std::string_view existing);
 
-/// The file URI of an absolute path, percent-encoded as upstream's Url::from_file_path does.
-std::string file_uri(std::string_view absolute_path);
-/// The path of a file URI, percent-decoded; nothing when it is not a file URI with an empty or localhost host.
-std::optional<std::string> path_of_file_uri(std::string_view uri);
-
 }  // namespace eflow

@@ -43,7 +43,7 @@ std::string unit_path(sd_bus* bus, const std::string& unit, std::string& why) {
 }
 
 std::string text_property(sd_bus* bus, const std::string& path, const char* interface, const char* name) {
-    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_error error{};
     char* text = nullptr;
     const int result = sd_bus_get_property_string(bus, systemd1::service, path.c_str(), interface, name, &error, &text);
     sd_bus_error_free(&error);
@@ -53,7 +53,7 @@ std::string text_property(sd_bus* bus, const std::string& path, const char* inte
 }
 
 unsigned number_property(sd_bus* bus, const std::string& path, const char* interface, const char* name, char type) {
-    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_error error{};
     std::uint32_t number = 0;
     const int result = sd_bus_get_property_trivial(bus, systemd1::service, path.c_str(), interface, name, &error, type, &number);
     sd_bus_error_free(&error);

@@ -45,7 +45,7 @@ inline constexpr const char* unit_service = "org.freedesktop.systemd1.Service";
 
 template <class... Arguments>
 OwnedMessage call_manager(sd_bus* bus, const char* member, std::string& why, const char* types, Arguments... arguments) {
-    sd_bus_error error = SD_BUS_ERROR_NULL;
+    sd_bus_error error{};
     sd_bus_message* reply = nullptr;
     const int result = sd_bus_call_method(bus, systemd1::service, systemd1::path, systemd1::manager, member, &error, &reply, types, arguments...);
     if (result < 0) why = std::string(member) + ": " + (error.message != nullptr ? error.message : "no answer");

@@ -4,7 +4,7 @@
 
 #include "shared/failure.hpp"
 #include "vm-agent/config/judge.hpp"
-#include "vm-agent/config/splice.hpp"
+#include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/machine/containers.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
 #include "vm-agent/machine/users.hpp"

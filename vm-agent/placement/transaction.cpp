@@ -99,9 +99,8 @@ void restore(const Tree& tree, const JournalFile& file) {
 void clear_temporaries(const Tree& tree, const JournalFile& file) {
     const auto folder = tree.directory(folder_of(file.path));
     if (!folder) return;
-    bool removed = remove_name(*folder, backup_name(name_of(file.path)), file.path);
-    removed = remove_name(*folder, filling_name(name_of(file.path)), file.path) || removed;
-    if (removed) sync_folder(*folder, file.path);
+    remove_name(*folder, backup_name(name_of(file.path)), file.path);
+    remove_name(*folder, filling_name(name_of(file.path)), file.path);
 }
 
 void unmake(const Tree& tree, const JournalDirectory& directory) {
@@ -126,10 +125,11 @@ void write_state(const Tree& tree, const UserTable& users, const std::string& pa
 void remove_journal(const Tree& tree) {
     const auto folder = tree.directory(places::state);
     if (!folder) return;
-    // A kill while the journal was being filled leaves no journal, only this.
-    const bool filling = remove_name(*folder, filling_name(name_of(names::journal)), names::journal);
-    const bool previous = remove_name(*folder, filling_name(name_of(names::previous_config)), names::previous_config);
-    if (remove_name(*folder, name_of(names::journal), names::journal) || filling || previous) sync_folder(*folder, names::journal);
+    // A kill while one of them was being filled leaves only this.
+    remove_name(*folder, filling_name(name_of(names::journal)), names::journal);
+    remove_name(*folder, filling_name(name_of(names::previous_config)), names::previous_config);
+    // Not synced: a journal that comes back after a power loss is recovered from once more, to the same state.
+    remove_name(*folder, name_of(names::journal), names::journal);
 }
 
 /// Everything the journal tells of, taken back. Each step may be done again.
@@ -297,7 +297,6 @@ Findings Transaction::finish(bool retire) {
                 const auto folder = state.tree.directory(folder_of(path));
                 const auto status = state.tree.status(path);
                 if (!folder || !status || !remove_name(*folder, name_of(path), path)) return;
-                sync_folder(*folder, path);
                 state.changes.push_back({path, Action::removed, state.users.user_name(status->st_uid),
                                          state.users.group_name(status->st_gid), octal(status->st_mode & 07777)});
             });
@@ -306,10 +305,8 @@ Findings Transaction::finish(bool retire) {
             for (const char* path : {places::certificates, places::secrets, places::material})
                 attempt(path, [&] {
                     const auto above = state.tree.directory(folder_of(path));
-                    if (above && unlinkat(above->get(), name_of(path).c_str(), AT_REMOVEDIR) == 0) {
-                        sync_folder(*above, path);
+                    if (above && unlinkat(above->get(), name_of(path).c_str(), AT_REMOVEDIR) == 0)
                         state.changes.push_back({path, Action::removed, "", "", ""});
-                    }
                 });
     }
     if (state.open) {
