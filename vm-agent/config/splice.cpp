@@ -294,9 +294,9 @@ Spliced remove_provisioning(std::string_view existing) {
     if (root == nullptr || *root != unmanaged(std::get<toml::value>(parsed), {}))
         throw Failure(ExitCode::internal, "taking the provisioning out of config.toml would have changed something else in it",
                       "Nothing was changed. Take [provisioning] out by hand, then run this again.");
-    // The empty line that once was set before our block.
-    if (text.size() < existing.size())
-        while (text.ends_with("\n\n") || text.ends_with("\n\r\n")) text.erase(text.size() - (text.ends_with("\r\n") ? 2 : 1));
+    // The empty line that was set before our block when it was put at the end.
+    if (text.size() < existing.size() && existing.starts_with(text) && (text.ends_with("\n\n") || text.ends_with("\n\r\n")))
+        text.erase(text.size() - (text.ends_with("\r\n") ? 2 : 1));
     spliced.text = std::move(text);
     return spliced;
 }

@@ -69,8 +69,9 @@ struct Recognised {
 };
 
 bool is_der_sequence(std::string_view bytes) {
-    return bytes.size() > 4 && static_cast<unsigned char>(bytes[0]) == 0x30 && static_cast<unsigned char>(bytes[1]) >= 0x81 &&
-           static_cast<unsigned char>(bytes[1]) <= 0x84;
+    if (bytes.size() < 4 || static_cast<unsigned char>(bytes[0]) != 0x30) return false;
+    const auto length = static_cast<unsigned char>(bytes[1]);
+    return (length >= 0x81 && length <= 0x84) || length == bytes.size() - 2;
 }
 
 std::optional<Recognised> recognised_binary(std::string_view bytes, std::string_view name, bool want_key) {
@@ -85,7 +86,8 @@ std::optional<Recognised> recognised_binary(std::string_view bytes, std::string_
         return Recognised{"it is a certificate in DER form, not PEM", "Convert it: " + in_openssl("x509 -inform DER", name, "-out certificate.pem")};
     drain_errors();
     // A PFX is SEQUENCE { INTEGER 3, SEQUENCE ... }: told apart without parsing what is hostile and encrypted.
-    const std::size_t header = 2 + (static_cast<unsigned char>(bytes[1]) & 0x7fU);
+    const auto length = static_cast<unsigned char>(bytes[1]);
+    const std::size_t header = 2 + (length > 0x80 ? length & 0x7fU : 0U);
     if (bytes.substr(std::min(header, bytes.size())).starts_with(std::string_view("\x02\x01\x03", 3)))
         return Recognised{"it is a PFX (PKCS#12) bundle, not PEM",
                           want_key ? "Take the key out of it: " + in_openssl("pkcs12", name, "-nocerts -nodes -out key.pem")
