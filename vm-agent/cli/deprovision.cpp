@@ -40,7 +40,7 @@ std::vector<std::string> ours(const Tree& tree, bool purge) {
 }
 
 Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
-    const Tree tree(context.options.root);
+    const Tree tree = tree_of(context);
     require_root(context, tree, "deprovision");
     const UserTable users = read_users(tree);
     Report report;

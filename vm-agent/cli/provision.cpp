@@ -119,7 +119,7 @@ std::string told(const Context& context, const Report& report, const std::string
 
 Outcome provision(const Context& context, const ProvisionOptions& options) {
     const auto timeout = parse_duration(options.timeout, "--timeout");
-    const Tree tree(context.options.root);
+    const Tree tree = tree_of(context);
     JudgedRequest request = judge_request(options, tree, context.world.now);
     Report report;
     const auto refuse = [&] {

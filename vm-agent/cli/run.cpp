@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <ostream>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "shared/failure.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/machine/observe.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
 
 namespace eflow {
@@ -154,6 +156,20 @@ int run(const std::vector<std::string>& arguments, const World& world) {
                              Failure(ExitCode::internal, std::string("a fault of ours: ") + error.what(),
                                      "Please report it, with the command line and the version."));
     }
+}
+
+Tree tree_of(const Context& context) {
+    const std::string& root = context.options.root;
+    std::error_code ignored;
+    // --root / is the machine itself, whatever way it is spelt.
+    if (root.empty() || std::filesystem::equivalent(root, context.world.machine_root, ignored))
+        return Tree(context.world.machine_root, Tree::Kind::machine);
+    return Tree(root, Tree::Kind::offline);
+}
+
+Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later) {
+    const Instant now = context.world.now + later;
+    return context.world.observe ? context.world.observe(tree, now) : observe(tree, now);
 }
 
 std::unique_ptr<Services> services_of(const World& world) {

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "vm-agent/identity/certificate.hpp"
+#include "vm-agent/health/observations.hpp"
 #include "vm-agent/machine/services.hpp"
+#include "vm-agent/placement/tree.hpp"
 
 namespace eflow {
 
@@ -17,8 +19,12 @@ struct World {
     std::ostream* err = nullptr;
     bool out_is_terminal = false;
     Instant now{};
+    /// Where the running machine's files are, when no --root is given.
+    std::string machine_root = "/";
     /// The aziot services; empty means systemd's.
     std::function<std::unique_ptr<Services>()> services;
+    /// What is seen of the machine; empty means observe() of vm-agent/machine.
+    std::function<Observations(const Tree&, Instant)> observe;
     /// Replaces the check that a change to "/" is made by root; empty means geteuid() == 0.
     std::function<bool()> is_root;
 };

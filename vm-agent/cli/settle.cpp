@@ -6,7 +6,6 @@
 
 #include "shared/failure.hpp"
 #include "vm-agent/health/verdict.hpp"
-#include "vm-agent/machine/observe.hpp"
 #include "vm-agent/placement/rendered.hpp"
 
 namespace eflow {
@@ -60,7 +59,7 @@ bool await_phase(const Context& context, const Tree& tree, Clock::time_point dea
     std::string told;
     for (;;) {
         const auto waited = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun);
-        const Verdict verdict = judge(observe(tree, context.world.now + waited));
+        const Verdict verdict = judge(observations_of(context, tree, waited));
         report.phase = verdict.phase;
         report.data["because"] = verdict.because;
         report.data["next"] = verdict.next;

@@ -7,7 +7,6 @@
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/identity/inspect.hpp"
 #include "vm-agent/identity/pem.hpp"
-#include "vm-agent/machine/observe.hpp"
 
 namespace eflow {
 
@@ -68,8 +67,8 @@ std::string modules_row(const Observations& seen) {
 }
 
 Outcome status(const Context& context) {
-    const Tree tree(context.options.root);
-    const Observations seen = observe(tree, context.world.now);
+    const Tree tree = tree_of(context);
+    const Observations seen = observations_of(context, tree);
     Verdict verdict = judge(seen);
     Report report;
     report.phase = verdict.phase;

@@ -17,7 +17,7 @@ namespace eflow {
 
 /// The options that every verb has.
 struct GlobalOptions {
-    std::string root = "/";
+    std::string root;  ///< empty: the running machine
     bool json = false;
     bool verbose = false;
     bool quiet = false;
@@ -55,10 +55,14 @@ Handler declare_cert_inspect(CLI::App& app);
 Handler declare_cert_verify(CLI::App& app);
 Handler declare_cert_create_test(CLI::App& app);
 
+/// The tree to work on: the folder given with --root, or the running machine's.
+Tree tree_of(const Context& context);
 /// The services to use: the world's, or systemd's.
 std::unique_ptr<Services> services_of(const World& world);
+/// What is seen now, `later` than the start of the run.
+Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later = {});
 
-/// Throws Failure(machine_lacks) when `tree` is "/" and the caller is not root: `verb` cannot work then.
+/// Throws Failure(machine_lacks) when `tree` is the running machine's and the caller is not root: `verb` cannot work then.
 void require_root(const Context& context, const Tree& tree, const char* verb);
 
 }  // namespace eflow

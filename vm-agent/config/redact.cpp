@@ -10,16 +10,19 @@ namespace {
 
 /// Words that make the value behind them a secret, wherever they stand: as a key, inside an inline table, inside a
 /// connection string or a pkcs11 URI. Text alone is looked at, so that a file no parser accepts is safe to show too.
-constexpr std::array<std::string_view, 12> secret_words{"connection_string", "symmetric_key", "device_id_pk",       "password",
-                                                        "passwd",            "secret",        "sharedaccesskey",    "pin-value",
-                                                        "pin_value",         "token",         "endorsement",        "access_key"};
+constexpr std::array<std::string_view, 10> secret_words{"connection_string", "symmetric_key", "device_id_pk", "password",    "passwd",
+                                                        "sharedaccesskey",   "pin-value",     "pin_value",    "endorsement", "access_key"};
+/// Words that do so in a key alone: paths hold them too.
+constexpr std::array<std::string_view, 2> secret_in_key{"secret", "token"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool names_secret(std::string_view line) {
     std::string folded;
     std::transform(line.begin(), line.end(), std::back_inserter(folded), lower);
-    return std::any_of(secret_words.begin(), secret_words.end(), [&](std::string_view word) { return folded.find(word) != std::string::npos; });
+    const std::string_view key = std::string_view(folded).substr(0, folded.find('='));
+    return std::any_of(secret_words.begin(), secret_words.end(), [&](std::string_view word) { return folded.find(word) != std::string::npos; }) ||
+           std::any_of(secret_in_key.begin(), secret_in_key.end(), [&](std::string_view word) { return key.find(word) != std::string_view::npos; });
 }
 
 bool is_header(std::string_view line) {

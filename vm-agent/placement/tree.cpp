@@ -85,13 +85,10 @@ Descriptor::~Descriptor() {
 
 int Descriptor::release() noexcept { return std::exchange(fd_, -1); }
 
-Tree::Tree(const std::string& root) : root_(root), descriptor_(open(root.c_str(), O_DIRECTORY | O_CLOEXEC | O_PATH)) {
+Tree::Tree(const std::string& root, Kind kind)
+    : root_(root), kind_(kind), descriptor_(open(root.c_str(), O_DIRECTORY | O_CLOEXEC | O_PATH)) {
     if (!descriptor_.valid())
         throw Failure(ExitCode::usage, "--root " + root + " is no folder that can be entered", "Give the folder that holds the root file system.");
-    struct stat given {};
-    struct stat slash {};
-    if (fstat(descriptor_.get(), &given) == 0 && stat("/", &slash) == 0 && given.st_dev == slash.st_dev && given.st_ino == slash.st_ino)
-        root_ = "/";
 }
 
 std::optional<Descriptor> Tree::directory(std::string_view path) const {

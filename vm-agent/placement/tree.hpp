@@ -32,12 +32,16 @@ private:
 /// the way is a Failure that names the segment. Nothing outside the root can be reached.
 class Tree {
 public:
+    enum class Kind {
+        machine,  ///< the running machine: its services follow its files
+        offline,  ///< an image or a sandbox: no service is touched
+    };
+
     /// Throws Failure(usage) when `root` is no directory.
-    explicit Tree(const std::string& root);
+    Tree(const std::string& root, Kind kind);
 
     [[nodiscard]] const std::string& root() const noexcept { return root_; }
-    [[nodiscard]] bool live() const noexcept { return root_ == "/"; }
-    /// `path` as it is to be shown: as the VM sees it, whatever the root.
+    [[nodiscard]] bool live() const noexcept { return kind_ == Kind::machine; }
     /// The directory itself (O_DIRECTORY); nothing when it does not exist.
     [[nodiscard]] std::optional<Descriptor> directory(std::string_view path) const;
     /// lstat of the last component; nothing when any component does not exist.
@@ -49,6 +53,7 @@ public:
 
 private:
     std::string root_;
+    Kind kind_;
     Descriptor descriptor_;
 };
 
