@@ -65,8 +65,11 @@ void sync_folder(const Descriptor& folder, std::string_view shown) {
 
 bool remove_name(const Descriptor& folder, const std::string& name, std::string_view shown) {
     if (unlinkat(folder.get(), name.c_str(), 0) == 0) return true;
-    if (errno == ENOENT) return false;
-    throw system_failure("cannot remove", shown, errno);
+    const int error = errno;
+    struct stat status {};
+    // A read-only file system says so before it looks whether there is such a name.
+    if (error == ENOENT || (fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)) return false;
+    throw system_failure("cannot remove", shown, error);
 }
 
 }  // namespace eflow

@@ -132,11 +132,22 @@ void remove_journal(const Tree& tree) {
     remove_name(*folder, name_of(names::journal), names::journal);
 }
 
-/// Everything the journal tells of, taken back. Each step may be done again.
+/// Everything the journal tells of, taken back. Each step may be done again; one that fails does not keep the others from
+/// being done, but keeps the journal, and its Failure is thrown at the end.
 void take_back(const Tree& tree, const Journal& journal) {
-    if (journal.config) restore(tree, *journal.config);
-    for (auto file = journal.material.rbegin(); file != journal.material.rend(); ++file) restore(tree, *file);
-    for (auto directory = journal.directories.rbegin(); directory != journal.directories.rend(); ++directory) unmake(tree, *directory);
+    std::optional<Failure> first;
+    const auto attempt = [&](const auto& step) {
+        try {
+            step();
+        } catch (const Failure& failure) {
+            if (!first) first = failure;
+        }
+    };
+    if (journal.config) attempt([&] { restore(tree, *journal.config); });
+    for (auto file = journal.material.rbegin(); file != journal.material.rend(); ++file) attempt([&] { restore(tree, *file); });
+    for (auto directory = journal.directories.rbegin(); directory != journal.directories.rend(); ++directory)
+        attempt([&] { unmake(tree, *directory); });
+    if (first) throw *first;
     remove_journal(tree);
 }
 
@@ -175,6 +186,7 @@ ChangeLock::ChangeLock(const Tree& tree, const UserTable& users, bool wait) {
 struct Transaction::State {
     const Tree& tree;
     const UserTable& users;
+    Plan plan;  ///< the decision points into it
     std::optional<Decision> decision;
     Journal journal;
     bool open = false;       ///< a journal of ours stands on disk
@@ -182,7 +194,7 @@ struct Transaction::State {
     std::vector<Change> changes;
 };
 
-Transaction::Transaction(const Tree& tree, const UserTable& users) : state_(new State{tree, users, {}, {}, false, false, {}}) {}
+Transaction::Transaction(const Tree& tree, const UserTable& users) : state_(new State{tree, users, {}, {}, {}, false, false, {}}) {}
 
 Transaction::~Transaction() {
     // Left by an exception before the commit: what was staged goes. After the commit the journal stays for the next run.
@@ -217,7 +229,8 @@ Leftover Transaction::recover() {
 
 Findings Transaction::stage(const Plan& plan) {
     State& state = *state_;
-    state.decision = decide(state.tree, state.users, plan);
+    state.plan = plan;
+    state.decision = decide(state.tree, state.users, state.plan);
     Decision& decision = *state.decision;
     state.changes = decision.changes;
     if (!decision.acts()) return decision.findings;
