@@ -11,11 +11,21 @@ constexpr std::size_t longest_scope = 64;
 constexpr std::size_t longest_registration_id = 128;
 constexpr std::size_t longest_host = 253;
 
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr bool is_alphanumeric(char c) { return is_digit(c) || is_letter(c); }
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-constexpr bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
+constexpr bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+constexpr bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr bool is_alphanumeric(char c) {
+    return is_digit(c) || is_letter(c);
+}
+constexpr char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+constexpr bool is_hex(char c) {
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
+}
 
 /// A hostile value as it may be shown: printable ASCII, at most 80 characters.
 std::string shown(std::string_view text) {
@@ -42,7 +52,8 @@ bool is_host(std::string_view host) {
 }
 
 Finding bad_endpoint(std::string_view text, std::string why) {
-    return failed("config.endpoint", "The global endpoint is not one DPS could have", "'" + shown(text) + "': " + std::move(why),
+    return failed("config.endpoint", "The global endpoint is not one DPS could have",
+                  "'" + shown(text) + "': " + std::move(why),
                   "Give the address as https://HOST/, usually " + std::string(DpsEndpoint::global) + ".");
 }
 
@@ -74,8 +85,10 @@ Judged<RegistrationId> RegistrationId::parse(std::string_view text) {
     else if (!is_alphanumeric(text.back()) && text.back() != '-')
         why = "it must end in a letter, a digit or a dash";
     if (!why.empty())
-        return failed("config.registration-id", "The registration ID is not one DPS accepts", "'" + shown(text) + "': " + why,
-                      "Use the registration ID of the enrollment; with X.509 it is the common name (CN) of the device certificate.");
+        return failed("config.registration-id", "The registration ID is not one DPS accepts",
+                      "'" + shown(text) + "': " + why,
+                      "Use the registration ID of the enrollment; with X.509 it is the common name (CN) of the device "
+                      "certificate.");
     return RegistrationId(text);
 }
 
@@ -111,6 +124,8 @@ std::string DpsEndpoint::host() const {
     return std::string(rest.substr(0, rest.find_first_of(":/")));
 }
 
-std::string_view to_text(Enrollment enrollment) { return enrollment == Enrollment::group ? "group" : "individual"; }
+std::string_view to_text(Enrollment enrollment) {
+    return enrollment == Enrollment::group ? "group" : "individual";
+}
 
 }  // namespace eflow

@@ -25,7 +25,8 @@ constexpr std::size_t longest_name = 128;  // of a key whose edit distance is as
 /// Reads one table strictly: what was not asked for by the end is unknown.
 class Section {
 public:
-    Section(const toml::value& holder, std::string name, std::vector<std::string> known, std::vector<std::string>& faults)
+    Section(const toml::value& holder, std::string name, std::vector<std::string> known,
+            std::vector<std::string>& faults)
         : name_(std::move(name)), known_(std::move(known)), faults_(faults) {
         if (name_.empty()) {
             table_ = &holder;
@@ -54,7 +55,8 @@ public:
         if (value.is_string() && !std::string(value.as_string()).empty() &&
             std::string(value.as_string()).find('\0') == std::string::npos)
             return std::string(value.as_string());
-        faults_.push_back("line " + std::to_string(value.location().line()) + ": " + full(key) + " must be a text that is not empty");
+        faults_.push_back("line " + std::to_string(value.location().line()) + ": " + full(key) +
+                          " must be a text that is not empty");
         return std::nullopt;
     }
 
@@ -74,7 +76,8 @@ private:
 };
 
 bool is_windows_absolute(std::string_view path) {
-    const bool drive = path.size() > 2 && ((path[0] | 32) >= 'a' && (path[0] | 32) <= 'z') && path[1] == ':' && (path[2] == '\\' || path[2] == '/');
+    const bool drive = path.size() > 2 && ((path[0] | 32) >= 'a' && (path[0] | 32) <= 'z') && path[1] == ':' &&
+                       (path[2] == '\\' || path[2] == '/');
     return drive || path.starts_with("\\\\");
 }
 
@@ -115,7 +118,8 @@ Manifest parse_manifest(std::string_view text, const std::filesystem::path& fold
         faults.emplace_back("schema must be 1");
 
     Manifest manifest;
-    Section provisioning(root, "provisioning", {"scope_id", "registration_id", "global_endpoint", "enrollment", "payload"}, faults);
+    Section provisioning(root, "provisioning",
+                         {"scope_id", "registration_id", "global_endpoint", "enrollment", "payload"}, faults);
     if (!provisioning.present()) faults.emplace_back("[provisioning] is missing");
     manifest.scope_id = provisioning.required("scope_id");
     manifest.registration_id = provisioning.required("registration_id");
@@ -145,7 +149,8 @@ Manifest parse_manifest(std::string_view text, const std::filesystem::path& fold
             manifest.edge_ca = std::move(pair);
         }
     }
-    if (root.as_table().count("host") > 0 && !root.as_table().at("host").is_table()) faults.emplace_back("host must be a table");
+    if (root.as_table().count("host") > 0 && !root.as_table().at("host").is_table())
+        faults.emplace_back("host must be a table");
 
     if (!faults.empty()) {
         std::string all;
@@ -164,7 +169,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before_last[j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = std::min(row[j], before_last[j - 2] + 1);
         }
         std::swap(before_last, last);
         std::swap(last, row);

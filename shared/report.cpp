@@ -48,14 +48,19 @@ auto value_of(const Table& table, const json& object, const char* field) {
     const auto word = object.at(field).get<std::string>();
     for (const auto& [value, name] : table)
         if (name == word) return value;
-    throw Failure(ExitCode::internal, "the report's field '" + std::string(field) + "' holds an unknown word, '" + word + "'",
+    throw Failure(ExitCode::internal,
+                  "the report's field '" + std::string(field) + "' holds an unknown word, '" + word + "'",
                   "Use the same version of eflow-agent and eflow-shim.");
 }
 
 }  // namespace
 
-std::string_view to_text(Phase phase) { return word_of(phases, phase); }
-std::string_view to_text(Action action) { return word_of(actions, action); }
+std::string_view to_text(Phase phase) {
+    return word_of(phases, phase);
+}
+std::string_view to_text(Action action) {
+    return word_of(actions, action);
+}
 
 std::string to_json(const Report& report) {
     json findings = json::array();
@@ -89,7 +94,8 @@ Report report_from_json(std::string_view text) {
     try {
         const json object = json::parse(text);
         if (object.at("schema").get<int>() != Report::schema)
-            throw Failure(ExitCode::internal, "the report has schema " + object.at("schema").dump() + ", this program reads 1",
+            throw Failure(ExitCode::internal,
+                          "the report has schema " + object.at("schema").dump() + ", this program reads 1",
                           "Use the same version of eflow-agent and eflow-shim.");
         Report report;
         report.program = object.at("program").get<std::string>();
@@ -99,7 +105,8 @@ Report report_from_json(std::string_view text) {
         report.phase = value_of(phases, object, "phase");
         for (const auto& finding : object.at("findings"))
             report.findings.push_back({finding.at("id").get<std::string>(), value_of(severities, finding, "severity"),
-                                       finding.at("summary").get<std::string>(), finding.at("detail").get<std::string>(),
+                                       finding.at("summary").get<std::string>(),
+                                       finding.at("detail").get<std::string>(),
                                        finding.at("remedy").get<std::string>()});
         for (const auto& change : object.at("changes"))
             report.changes.push_back({change.at("path").get<std::string>(), value_of(actions, change, "action"),

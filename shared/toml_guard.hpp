@@ -6,8 +6,8 @@
 
 namespace eflow {
 
-/// What makes `text` unfit for a TOML parser before it is given to one: not UTF-8, a NUL, or nesting deep enough to exhaust
-/// a recursive parser's stack. Names the line. Nothing when it is fit.
+/// What makes `text` unfit for a TOML parser before it is given to one: not UTF-8, a NUL, or nesting deep enough to
+/// exhaust a recursive parser's stack. Names the line. Nothing when it is fit.
 std::optional<std::string> toml_hazard(std::string_view text);
 
 /// The 1-based line of byte `offset`.

@@ -19,7 +19,9 @@ PrivateKey generate(const std::string& kind) {
     must(EVP_PKEY_keygen_init(context.get()), "key");
     if (rsa) must(EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), std::stoi(kind.substr(4))), "key");
     if (id == EVP_PKEY_EC) {
-        must(EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context.get(), kind == "P-384" ? NID_secp384r1 : NID_X9_62_prime256v1), "key");
+        must(EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context.get(),
+                                                    kind == "P-384" ? NID_secp384r1 : NID_X9_62_prime256v1),
+             "key");
         must(EVP_PKEY_CTX_set_ec_param_enc(context.get(), OPENSSL_EC_NAMED_CURVE), "key");
     }
     EVP_PKEY* key = nullptr;
@@ -56,12 +58,14 @@ Pair make(const Wish& wish, const Pair* issuer) {
     const bool named = !wish.common_name.empty();
     const std::string text = named ? wish.common_name : "nobody";
     must(X509_NAME_add_entry_by_NID(name, named ? NID_commonName : NID_organizationName, MBSTRING_UTF8,
-                                    reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()), -1, 0),
+                                    reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()),
+                                    -1, 0),
          "name");
     X509* signer = issuer != nullptr ? issuer->certificate.get() : x509.get();
     must(X509_set_issuer_name(x509.get(), X509_get_subject_name(signer)), "issuer");
     must(X509_set_pubkey(x509.get(), key.get()), "key");
-    ASN1_TIME_set(X509_getm_notBefore(x509.get()), static_cast<std::time_t>(wish.not_before.time_since_epoch().count()));
+    ASN1_TIME_set(X509_getm_notBefore(x509.get()),
+                  static_cast<std::time_t>(wish.not_before.time_since_epoch().count()));
     ASN1_TIME_set(X509_getm_notAfter(x509.get()), static_cast<std::time_t>(wish.not_after.time_since_epoch().count()));
     X509V3_CTX context;
     X509V3_set_ctx(&context, signer, x509.get(), nullptr, nullptr, 0);
@@ -75,7 +79,8 @@ Pair make(const Wish& wish, const Pair* issuer) {
     extend(NID_ext_key_usage, wish.extended_key_usage);
     extend(NID_name_constraints, wish.name_constraints);
     EVP_PKEY* signing = issuer != nullptr ? issuer->key.get() : key.get();
-    const EVP_MD* digest = EVP_PKEY_base_id(signing) == EVP_PKEY_ED25519 ? nullptr : EVP_get_digestbyname(wish.digest.c_str());
+    const EVP_MD* digest =
+        EVP_PKEY_base_id(signing) == EVP_PKEY_ED25519 ? nullptr : EVP_get_digestbyname(wish.digest.c_str());
     must(X509_sign(x509.get(), signing, digest), "signing");
     return {Certificate(std::shared_ptr<x509_st>(x509.release(), Free<X509_free>{})), std::move(key)};
 }
@@ -85,9 +90,13 @@ std::string Pair::key_pem(const std::string& form) const {
     const EVP_CIPHER* cipher = form.ends_with("-encrypted") ? EVP_aes_256_cbc() : nullptr;
     const auto* pass = reinterpret_cast<const unsigned char*>("1234");
     if (form.starts_with("PKCS8"))
-        must(PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), cipher, cipher != nullptr ? "1234" : nullptr, cipher != nullptr ? 4 : 0, nullptr, nullptr), "key");
+        must(PEM_write_bio_PKCS8PrivateKey(bio.get(), key.get(), cipher, cipher != nullptr ? "1234" : nullptr,
+                                           cipher != nullptr ? 4 : 0, nullptr, nullptr),
+             "key");
     else
-        must(PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), cipher, cipher != nullptr ? pass : nullptr, cipher != nullptr ? 4 : 0, nullptr, nullptr), "key");
+        must(PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), cipher, cipher != nullptr ? pass : nullptr,
+                                                  cipher != nullptr ? 4 : 0, nullptr, nullptr),
+             "key");
     return text_of(bio.get());
 }
 

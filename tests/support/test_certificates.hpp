@@ -28,7 +28,8 @@ struct Pair {
     PrivateKey key;
 
     [[nodiscard]] std::string pem() const { return certificate.pem(); }
-    /// PEM of the key: "PKCS8", "traditional" (PKCS#1 or SEC1), or encrypted as "PKCS8-encrypted", "traditional-encrypted".
+    /// PEM of the key: "PKCS8", "traditional" (PKCS#1 or SEC1), or encrypted as "PKCS8-encrypted",
+    /// "traditional-encrypted".
     [[nodiscard]] std::string key_pem(const std::string& form = "PKCS8") const;
 };
 

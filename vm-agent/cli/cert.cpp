@@ -58,11 +58,13 @@ json to_json(const CertificateFacts& facts) {
 std::string to_text(const Style& style, std::size_t number, const CertificateFacts& facts) {
     std::string text = style.strong("  [" + std::to_string(number) + "] " + plain(facts.subject)) + "\n";
     const auto line = [&](const char* name, const std::string& value) {
-        text += "      " + std::string(name) + std::string(12 - std::string_view(name).size(), ' ') + plain(value) + "\n";
+        text +=
+            "      " + std::string(name) + std::string(12 - std::string_view(name).size(), ' ') + plain(value) + "\n";
     };
     line("issuer", facts.issuer);
     line("serial", facts.serial);
-    line("valid", date(facts.not_before) + " to " + date(facts.not_after) + ", " + std::to_string(facts.days_left) + " days left");
+    line("valid", date(facts.not_before) + " to " + date(facts.not_after) + ", " + std::to_string(facts.days_left) +
+                      " days left");
     line("key", facts.key + (facts.ca ? ", may sign certificates (CA)" : ""));
     line("signature", facts.signature);
     line("usage", joined(facts.key_usage) + "; extended: " + joined(facts.extended_key_usage));
@@ -74,7 +76,8 @@ std::string to_text(const Style& style, std::size_t number, const CertificateFac
 InputFile read_or_fail(const std::string& path) {
     InputFile file = read_input(path, InputLimits::file_bytes);
     if (file.state != InputFile::State::read)
-        throw Failure(ExitCode::refused, path + " cannot be read: " + file.why, "Check the path, and that this user may read it.");
+        throw Failure(ExitCode::refused, path + " cannot be read: " + file.why,
+                      "Check the path, and that this user may read it.");
     return file;
 }
 
@@ -146,8 +149,8 @@ Outcome verify(const Context& context, const VerifyOptions& options) {
         append(report.findings, judge_certificate(certificate.bytes.reveal(), options.certificate, expectation));
     } else {
         const InputFile key = read_or_fail(options.key);
-        append(report.findings, judge_identity(certificate.bytes.reveal(), options.certificate, key.bytes.reveal(), options.key,
-                                               expectation)
+        append(report.findings, judge_identity(certificate.bytes.reveal(), options.certificate, key.bytes.reveal(),
+                                               options.key, expectation)
                                     .findings);
     }
     const bool refused = gravest(report.findings) == Severity::failed;
@@ -176,14 +179,17 @@ std::pair<Instant, Instant> validity_of(const std::string& text, Instant now) {
     unsigned from_month = 0, from_day = 0, to_month = 0, to_day = 0;
     int days = 0;
     int used = 0;
-    if (std::sscanf(text.c_str(), "%4d-%2u-%2u..%4d-%2u-%2u%n", &from_year, &from_month, &from_day, &to_year, &to_month, &to_day,
-                    &used) == 6 &&
+    if (std::sscanf(text.c_str(), "%4d-%2u-%2u..%4d-%2u-%2u%n", &from_year, &from_month, &from_day, &to_year, &to_month,
+                    &to_day, &used) == 6 &&
         static_cast<std::size_t>(used) == text.size()) {
-        const std::chrono::year_month_day from{std::chrono::year(from_year), std::chrono::month(from_month), std::chrono::day(from_day)};
-        const std::chrono::year_month_day to{std::chrono::year(to_year), std::chrono::month(to_month), std::chrono::day(to_day)};
+        const std::chrono::year_month_day from{std::chrono::year(from_year), std::chrono::month(from_month),
+                                               std::chrono::day(from_day)};
+        const std::chrono::year_month_day to{std::chrono::year(to_year), std::chrono::month(to_month),
+                                             std::chrono::day(to_day)};
         if (from.ok() && to.ok() && std::chrono::sys_days(from) < std::chrono::sys_days(to))
             return {std::chrono::sys_days(from), std::chrono::sys_days(to)};
-    } else if (std::sscanf(text.c_str(), "%5dd%n", &days, &used) == 1 && static_cast<std::size_t>(used) == text.size() && days > 0) {
+    } else if (std::sscanf(text.c_str(), "%5dd%n", &days, &used) == 1 &&
+               static_cast<std::size_t>(used) == text.size() && days > 0) {
         // An hour back, so that a device whose clock is a little slow takes it too.
         return {now - std::chrono::hours(1), now + std::chrono::days(days)};
     }
@@ -201,7 +207,8 @@ Outcome create_test(const Context& context, const CreateTestOptions& options) {
 
     std::vector<OutputFile> files;
     for (auto& issued : create_test_identity(request))
-        files.push_back({options.out + "/" + issued.path, std::move(issued.contents), issued.is_private ? 0600U : 0644U});
+        files.push_back(
+            {options.out + "/" + issued.path, std::move(issued.contents), issued.is_private ? 0600U : 0644U});
     write_new(files);
 
     Outcome outcome;
@@ -231,13 +238,16 @@ Handler declare_cert_verify(CLI::App& app) {
     app.add_option("--enrollment", options->enrollment, "individual or group (default group)")
         ->check(CLI::IsMember({"individual", "group"}))
         ->type_name("KIND");
-    app.add_flag("--allow-after-2038", options->allow_after_2038, "Accept certificates that expire on or after 2038-01-01");
+    app.add_flag("--allow-after-2038", options->allow_after_2038,
+                 "Accept certificates that expire on or after 2038-01-01");
     return [options](const Context& context) { return verify(context, *options); };
 }
 
 Handler declare_cert_create_test(CLI::App& app) {
     auto options = std::make_shared<CreateTestOptions>();
-    app.add_option("--name", options->name, "Common name of the device identity: its registration ID")->required()->type_name("R");
+    app.add_option("--name", options->name, "Common name of the device identity: its registration ID")
+        ->required()
+        ->type_name("R");
     app.add_option("--out", options->out, "Folder for certs/ and private/ (default: here)")->type_name("DIR");
     app.add_option("--key", options->key, "ec-p256, rsa-2048 or rsa-4096 (default ec-p256)")
         ->check(CLI::IsMember({"ec-p256", "rsa-2048", "rsa-4096"}))

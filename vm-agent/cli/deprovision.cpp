@@ -73,8 +73,8 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
     // Nothing but white space left: the file was ours alone.
     plan.remove_config = after.find_first_not_of(" \t\r\n") == std::string::npos;
 
-    const std::string diff = unified_diff(redacted(before), redacted(plan.remove_config ? std::string() : after), places::config,
-                                          plan.remove_config ? "/dev/null" : places::config);
+    const std::string diff = unified_diff(redacted(before), redacted(plan.remove_config ? std::string() : after),
+                                          places::config, plan.remove_config ? "/dev/null" : places::config);
     if (!diff.empty()) report.data["diff"] = diff;
     std::string closing;
     if (options.dry_run) {
@@ -90,12 +90,14 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
         report.changes = transaction.changes();
         closing = report.changes.empty() ? "There was nothing to remove.\n" : "The identity is off this device.\n";
         if (!options.purge && !report.changes.empty())
-            closing += "identityd still remembers its registration; --purge removes that too. The enrollment in DPS and the\n"
-                       "device in IoT Hub are untouched.\n";
+            closing +=
+                "identityd still remembers its registration; --purge removes that too. The enrollment in DPS and the\n"
+                "device in IoT Hub are untouched.\n";
     }
     std::string text = context.style.findings(report.findings, context.options.verbose);
     if (!report.changes.empty())
-        text += context.style.strong(options.dry_run ? "Plan" : "Changes") + "\n" + context.style.changes(report.changes);
+        text +=
+            context.style.strong(options.dry_run ? "Plan" : "Changes") + "\n" + context.style.changes(report.changes);
     if (!diff.empty()) text += "\n" + context.style.strong("config.toml") + "\n" + context.style.diff(diff);
     return {report, text + "\n" + closing};
 }

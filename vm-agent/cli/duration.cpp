@@ -18,7 +18,8 @@ std::chrono::seconds parse_duration(std::string_view text, std::string_view opti
     const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
     if (error == std::errc{} && count >= 0)
         for (const auto& [name, seconds] : units)
-            if (unit == name && std::chrono::seconds(count) <= longest / seconds) return std::chrono::seconds(count) * seconds;
+            if (unit == name && std::chrono::seconds(count) <= longest / seconds)
+                return std::chrono::seconds(count) * seconds;
     throw Failure(ExitCode::usage, std::string(option) + " must be a time such as 90s, 5min or 2h",
                   "At most a week; '" + std::string(text.substr(0, 40)) + "' is none.");
 }

@@ -1,6 +1,7 @@
 #include <memory>
 #include <utility>
 
+#include <spdlog/logger.h>
 #include <CLI/CLI.hpp>
 
 #include "shared/failure.hpp"
@@ -66,12 +67,14 @@ std::optional<Prepared> prepare(const Tree& tree, JudgedRequest& request, bool f
     append(request.findings, std::move(spliced.findings));
     if (!spliced.text) return std::nullopt;
     for (auto& finding : judge_config(*spliced.text))
-        if (finding.id != "config.scope-id" && finding.id != "config.endpoint") request.findings.push_back(std::move(finding));
+        if (finding.id != "config.scope-id" && finding.id != "config.endpoint")
+            request.findings.push_back(std::move(finding));
     if (gravest(request.findings) == Severity::failed) return std::nullopt;
     Prepared prepared;
     prepared.users = read_users(tree);
     prepared.plan = make_plan(tree, request, *spliced.text);
-    prepared.diff = unified_diff(redacted(before), redacted(*spliced.text), existing ? places::config : "/dev/null", places::config);
+    prepared.diff = unified_diff(redacted(before), redacted(*spliced.text), existing ? places::config : "/dev/null",
+                                 places::config);
     return prepared;
 }
 
@@ -80,10 +83,11 @@ std::optional<Prepared> prepare(const Tree& tree, JudgedRequest& request, bool f
 void require_readable(const Tree& tree, const UserTable& users, const JudgedRequest& request) {
     const auto demand = [&](const std::string& path, const char* user, const char* what) {
         if (const auto obstacle = reading_obstacle(tree, path, users.user(user)))
-            throw Failure(ExitCode::machine_lacks,
-                          std::string(user) + " could not read the " + what + " " + path + ": " + obstacle->segment + " " +
-                              obstacle->why,
-                          "Let " + std::string(user) + " pass: chmod o+rx " + obstacle->segment + ", then run this again.");
+            throw Failure(
+                ExitCode::machine_lacks,
+                std::string(user) + " could not read the " + what + " " + path + ": " + obstacle->segment + " " +
+                    obstacle->why,
+                "Let " + std::string(user) + " pass: chmod o+rx " + obstacle->segment + ", then run this again.");
     };
     demand(request.certificate_path, "aziotcs", "certificate");
     demand(request.key_path, "aziotks", "private key");
@@ -103,7 +107,8 @@ std::string identity_line(const IdentityMaterial& material, Instant now) {
 }
 
 /// The text for people: everything the report says, in the order it happened.
-std::string told(const Context& context, const Report& report, const std::string& heading, const std::string& identity) {
+std::string told(const Context& context, const Report& report, const std::string& heading,
+                 const std::string& identity) {
     const Style& style = context.style;
     std::string text = style.findings(report.findings, context.options.verbose);
     if (!identity.empty()) text += "\n" + style.strong("Identity") + "\n  " + identity;
@@ -151,6 +156,7 @@ Outcome provision(const Context& context, const ProvisionOptions& options) {
     const auto rendered_before = rendered_present(tree);
     const bool had_config = tree.status(places::config).has_value();
 
+    context.log.debug("staging certificate, key and config.toml");
     append(request.findings, transaction.stage(prepared->plan));
     try {
         require_readable(tree, users, request);
@@ -159,12 +165,14 @@ Outcome provision(const Context& context, const ProvisionOptions& options) {
         throw;
     }
     transaction.commit();
+    context.log.debug("committed: config.toml is in place");
     report.findings = std::move(request.findings);
     if (!prepared->diff.empty()) report.data["diff"] = prepared->diff;
     if (leftover == Leftover::undone) note(report, "An interrupted earlier run was undone first.");
     if (leftover == Leftover::committed) note(report, "An interrupted earlier run was completed.");
 
-    settle(context, tree, transaction, {options.no_apply, options.no_wait, timeout, rendered_before, had_config}, report);
+    settle(context, tree, transaction, {options.no_apply, options.no_wait, timeout, rendered_before, had_config},
+           report);
     report.changes = transaction.changes();
     if (!changed(report.changes) && report.exit_code == ExitCode::done)
         note(report, "Nothing had to be changed: the device already has this identity and configuration.");
@@ -175,25 +183,32 @@ Outcome provision(const Context& context, const ProvisionOptions& options) {
 
 Handler declare_provision(CLI::App& app) {
     auto options = std::make_shared<ProvisionOptions>();
-    app.add_option("--manifest", options->manifest, "Read everything from this device.toml; flags win over it")->type_name("FILE");
+    app.add_option("--manifest", options->manifest, "Read everything from this device.toml; flags win over it")
+        ->type_name("FILE");
     app.add_option("--scope-id", options->scope_id, "ID Scope of the DPS instance")->type_name("S");
-    app.add_option("--registration-id", options->registration_id, "Registration ID; equals the certificate's CN")->type_name("R");
+    app.add_option("--registration-id", options->registration_id, "Registration ID; equals the certificate's CN")
+        ->type_name("R");
     app.add_option("--cert", options->certificate, "Full-chain certificate, PEM: the leaf first")->type_name("FILE");
     app.add_option("--key", options->key, "Private key of the leaf, PEM, unencrypted")->type_name("FILE");
     app.add_option("--global-endpoint", options->global_endpoint, "DPS endpoint")
         ->type_name("URL")
         ->description("DPS endpoint (default " + std::string(DpsEndpoint::global) + ")");
-    app.add_option("--payload", options->payload, "JSON on the device that identityd sends when it registers")->type_name("FILE");
-    app.add_option("--trust-bundle", options->trust_bundle, "CA certificates on the device for its modules")->type_name("FILE");
+    app.add_option("--payload", options->payload, "JSON on the device that identityd sends when it registers")
+        ->type_name("FILE");
+    app.add_option("--trust-bundle", options->trust_bundle, "CA certificates on the device for its modules")
+        ->type_name("FILE");
     app.add_option("--enrollment", options->enrollment, "individual or group (default group)")
         ->check(CLI::IsMember({"individual", "group"}))
         ->type_name("KIND");
     app.add_option("--hostname", options->hostname, "Hostname for config.toml")->type_name("H");
     app.add_flag("--dry-run", options->dry_run, "Show the plan and the diff of config.toml; change nothing");
     app.add_flag("--no-apply", options->no_apply, "Place everything, but do not run iotedge config apply");
-    app.add_flag("--no-wait", options->no_wait, "Do not wait: neither for another change under way nor for the device to come up");
-    app.add_option("--timeout", options->timeout, "How long to wait for the device to come up (default 5min)")->type_name("TIME");
-    app.add_flag("--allow-after-2038", options->allow_after_2038, "Accept certificates that expire on or after 2038-01-01");
+    app.add_flag("--no-wait", options->no_wait,
+                 "Do not wait: neither for another change under way nor for the device to come up");
+    app.add_option("--timeout", options->timeout, "How long to wait for the device to come up (default 5min)")
+        ->type_name("TIME");
+    app.add_flag("--allow-after-2038", options->allow_after_2038,
+                 "Accept certificates that expire on or after 2038-01-01");
     app.add_flag("--force", options->force, "Replace another provisioning method that stands in config.toml");
     return [options](const Context& context) { return provision(context, *options); };
 }

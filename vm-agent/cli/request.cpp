@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::size_t largest_payload = 96 * 1024;  // what DPS takes in one message (azure-docs iot-dps-limits.md)
 
-std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+std::string absolute(const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+}
 
 Manifest manifest_of(const ProvisionOptions& options) {
     if (options.manifest.empty()) return {};
@@ -76,9 +78,10 @@ std::optional<std::string> judge_scope(const std::string& text, Findings& findin
     const auto scope = keep(IdScope::parse(text), findings);
     if (!scope) return std::nullopt;
     if (scope->unusual())
-        findings.push_back(warning("config.scope-id", "The ID scope looks unusual",
-                                   "'" + scope->text() + "' is not 0ne and eight hexadecimal digits, as DPS gives them today",
-                                   "Compare it with the ID Scope on the overview page of the DPS instance."));
+        findings.push_back(
+            warning("config.scope-id", "The ID scope looks unusual",
+                    "'" + scope->text() + "' is not 0ne and eight hexadecimal digits, as DPS gives them today",
+                    "Compare it with the ID Scope on the overview page of the DPS instance."));
     else
         findings.push_back(ok("config.scope-id", "The ID scope has the form DPS gives"));
     return scope->text();
@@ -100,11 +103,11 @@ std::optional<SecretBytes> referred(const Tree& tree, const std::string& path, s
     } catch (const Failure& failure) {
         why = failure.what();
     }
-    findings.push_back(failed(id, std::string("The ") + what + " cannot be read where the device would look for it",
-                              path + ": " + why,
-                              std::string("Put the ") + what +
-                                  " on the device at that path first (below --root, when that is given); config.toml refers "
-                                  "to it there."));
+    findings.push_back(
+        failed(id, std::string("The ") + what + " cannot be read where the device would look for it", path + ": " + why,
+               std::string("Put the ") + what +
+                   " on the device at that path first (below --root, when that is given); config.toml refers "
+                   "to it there."));
     return std::nullopt;
 }
 
@@ -124,7 +127,8 @@ void judge_trust_bundle(const Tree& tree, const std::string& path, Findings& fin
     if (!bytes) return;
     const auto certificates = read_certificates(bytes->reveal(), path);
     if (const auto* finding = std::get_if<Finding>(&certificates))
-        findings.push_back(failed("config.trust-bundle", "The trust bundle holds no certificate", finding->detail, finding->remedy));
+        findings.push_back(
+            failed("config.trust-bundle", "The trust bundle holds no certificate", finding->detail, finding->remedy));
     else
         findings.push_back(ok("config.trust-bundle", "The trust bundle is PEM", path));
 }
@@ -182,7 +186,8 @@ JudgedRequest judge_request(const ProvisionOptions& options, const Tree& tree, I
     config.hostname = wanted.hostname;
     if (wanted.trust_bundle) config.trust_bundle_uri = file_uri(*wanted.trust_bundle);
     if (wanted.edge_ca)
-        config.edge_ca = ManagedConfig::EdgeCa{file_uri(wanted.edge_ca->certificate), file_uri(wanted.edge_ca->private_key)};
+        config.edge_ca =
+            ManagedConfig::EdgeCa{file_uri(wanted.edge_ca->certificate), file_uri(wanted.edge_ca->private_key)};
     config.agent_image = wanted.agent_image;
     config.proxy = wanted.proxy;
     judged.config = std::move(config);

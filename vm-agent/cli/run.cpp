@@ -6,8 +6,10 @@
 #include <ostream>
 #include <utility>
 
-#include <CLI/CLI.hpp>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include "shared/failure.hpp"
 #include "vm-agent/cli/style.hpp"
@@ -83,16 +85,26 @@ void declare(CLI::App& app, GlobalOptions& options, Chosen& chosen) {
         if (space != std::string_view::npos) {
             const std::string group(name.substr(0, space));
             const auto groups = app.get_subcommands([&](const CLI::App* one) { return one->get_name() == group; });
-            parent = groups.empty() ? app.add_subcommand(group, "Certificates: inspect, verify, create-test") : groups.front();
+            parent = groups.empty() ? app.add_subcommand(group, "Certificates: inspect, verify, create-test")
+                                    : groups.front();
             parent->require_subcommand(1);
             parent->fallthrough();
         }
-        auto* command =
-            parent->add_subcommand(std::string(space == std::string_view::npos ? name : name.substr(space + 1)), verb.summary);
+        auto* command = parent->add_subcommand(
+            std::string(space == std::string_view::npos ? name : name.substr(space + 1)), verb.summary);
         command->fallthrough();
         command->footer(footer(verb));
         command->callback([&chosen, &verb, handler = verb.declare(*command)] { chosen = {&verb, handler}; });
     }
+}
+
+spdlog::logger logger_for(const World& world, const GlobalOptions& options) {
+    spdlog::logger log("eflow-agent", std::make_shared<spdlog::sinks::ostream_sink_st>(*world.err, true));
+    log.set_pattern("%v");
+    log.set_level(options.verbose                                           ? spdlog::level::debug
+                  : options.quiet || options.json || !world.out_is_terminal ? spdlog::level::warn
+                                                                            : spdlog::level::info);
+    return log;
 }
 
 void print(const World& world, const GlobalOptions& options, const Outcome& outcome) {
@@ -129,9 +141,10 @@ int run(const std::vector<std::string>& arguments, const World& world) {
     GlobalOptions options;
     Chosen chosen;
     try {
-        CLI::App app{"Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong "
-                     "when it is not.",
-                     "eflow-agent"};
+        CLI::App app{
+            "Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong "
+            "when it is not.",
+            "eflow-agent"};
         declare(app, options, chosen);
         try {
             std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -139,10 +152,13 @@ int run(const std::vector<std::string>& arguments, const World& world) {
         } catch (const CLI::ParseError& error) {
             if (error.get_exit_code() == 0) return app.exit(error, *world.out, *world.err);
             options.json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
-            throw Failure(ExitCode::usage, error.what(), "eflow-agent --help, or eflow-agent VERB --help, shows what is known.");
+            throw Failure(ExitCode::usage, error.what(),
+                          "eflow-agent --help, or eflow-agent VERB --help, shows what is known.");
         }
-        const bool colors = options.color == "always" || (options.color == "auto" && world.out_is_terminal && !options.json);
-        const Context context{world, options, Style(colors)};
+        const bool colors =
+            options.color == "always" || (options.color == "auto" && world.out_is_terminal && !options.json);
+        spdlog::logger log = logger_for(world, options);
+        const Context context{world, options, Style(colors), log};
         Outcome outcome = chosen.handler(context);
         outcome.report.program = "eflow-agent";
         outcome.report.version = version_text();

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "vm-agent/identity/certificate.hpp"
 #include "vm-agent/health/observations.hpp"
+#include "vm-agent/identity/certificate.hpp"
 #include "vm-agent/machine/services.hpp"
 #include "vm-agent/placement/tree.hpp"
 

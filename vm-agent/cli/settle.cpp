@@ -1,8 +1,9 @@
 #include "vm-agent/cli/settle.hpp"
 
-#include <ostream>
 #include <thread>
 #include <utility>
+
+#include <spdlog/logger.h>
 
 #include "shared/failure.hpp"
 #include "vm-agent/health/verdict.hpp"
@@ -14,22 +15,24 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What identityd says when DPS itself said no, as told by its journal (aziot-identityd error.rs): an HTTP status of the 4xx
-/// kind, not a cloud that was out of reach.
+/// What identityd says when DPS itself said no, as told by its journal (aziot-identityd error.rs): an HTTP status of
+/// the 4xx kind, not a cloud that was out of reach.
 bool cloud_said_no(const ApplyOutcome& outcome) {
     for (const auto& unit : outcome.units)
         for (const auto& line : unit.last_lines)
             if (line.find("DPS") != std::string::npos &&
-                (line.find("401") != std::string::npos || line.find("403") != std::string::npos || line.find("404") != std::string::npos))
+                (line.find("401") != std::string::npos || line.find("403") != std::string::npos ||
+                 line.find("404") != std::string::npos))
                 return true;
     return false;
 }
 
 /// The services would not take it: the previous files back, and the services with them.
-void take_back(const Tree& tree, Transaction& transaction, Services& services, const SettleOptions& options, const ApplyOutcome& outcome,
-               Report& report) {
-    report.findings.push_back(failed("config.applied", "The services did not take the new configuration", outcome.why(),
-                                     "Mend what they name; journalctl -u aziot-edged -u aziot-identityd -n 50 shows more."));
+void take_back(const Tree& tree, Transaction& transaction, Services& services, const SettleOptions& options,
+               const ApplyOutcome& outcome, Report& report) {
+    report.findings.push_back(
+        failed("config.applied", "The services did not take the new configuration", outcome.why(),
+               "Mend what they name; journalctl -u aziot-edged -u aziot-identityd -n 50 shows more."));
     if (!transaction.changes_something()) {
         report.exit_code = ExitCode::apply_failed;
         note(report, "Nothing had been changed by this run, so nothing was to be undone.");
@@ -49,8 +52,8 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
         return;
     }
     report.exit_code = ExitCode::not_restored;
-    note(report, "Applying failed. The previous files are back, but the services did not come up with them:\n" + again.why() +
-                     "\nBy hand: sudo iotedge config apply; sudo iotedge system status");
+    note(report, "Applying failed. The previous files are back, but the services did not come up with them:\n" +
+                     again.why() + "\nBy hand: sudo iotedge config apply; sudo iotedge system status");
 }
 
 /// Looks until the device awaits its deployment or runs. True when it does.
@@ -64,8 +67,7 @@ bool await_phase(const Context& context, const Tree& tree, Clock::time_point dea
         report.data["because"] = verdict.because;
         report.data["next"] = verdict.next;
         if (verdict.phase == Phase::awaiting_deployment || verdict.phase == Phase::running) return true;
-        if (verdict.because != told && context.world.out_is_terminal && !context.options.json && !context.options.quiet)
-            *context.world.err << "waiting: " << verdict.because << std::endl;
+        if (verdict.because != told) context.log.info("waiting: {}", plain(verdict.because));
         told = verdict.because;
         if (Clock::now() >= deadline) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
@@ -74,9 +76,12 @@ bool await_phase(const Context& context, const Tree& tree, Clock::time_point dea
 
 }  // namespace
 
-void note(Report& report, std::string text) { report.data["notes"].push_back(std::move(text)); }
+void note(Report& report, std::string text) {
+    report.data["notes"].push_back(std::move(text));
+}
 
-void settle(const Context& context, const Tree& tree, Transaction& transaction, const SettleOptions& options, Report& report) {
+void settle(const Context& context, const Tree& tree, Transaction& transaction, const SettleOptions& options,
+            Report& report) {
     const auto deadline = Clock::now() + options.timeout;
     const auto leave_for_later = [&](const std::string& why) {
         append(report.findings, transaction.finish(false));
@@ -90,6 +95,7 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
     if (!services->can_apply()) return leave_for_later("Placed, but the program iotedge is not installed here.");
 
     if (transaction.changes_something() || !applied_state(tree).applied) {
+        context.log.debug("applying: iotedge config apply");
         const ApplyOutcome outcome = services->apply(options.timeout);
         if (!outcome.ok()) return take_back(tree, transaction, *services, options, outcome, report);
         note(report, "Applied: the services run with the new configuration.");
@@ -98,10 +104,12 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
     if (!options.no_wait) {
         healthy = await_phase(context, tree, deadline, report);
         if (healthy) {
-            note(report, "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
+            note(report,
+                 "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
         } else {
             report.exit_code = ExitCode::timed_out;
-            note(report, "Time ran out while waiting; the change stands. It is held up because " + report.data.value("because", ""));
+            note(report, "Time ran out while waiting; the change stands. It is held up because " +
+                             report.data.value("because", ""));
         }
         if (const auto next = report.data.value("next", std::string()); !next.empty()) note(report, "Next: " + next);
     }

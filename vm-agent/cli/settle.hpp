@@ -17,9 +17,10 @@ struct SettleOptions {
     bool had_config = false;
 };
 
-/// What follows a commit: apply, wait for the phase, and finish; or undo everything when the services will not take it. Fills
-/// in the report's exit code, phase, findings and notes.
-void settle(const Context& context, const Tree& tree, Transaction& transaction, const SettleOptions& options, Report& report);
+/// What follows a commit: apply, wait for the phase, and finish; or undo everything when the services will not take it.
+/// Fills in the report's exit code, phase, findings and notes.
+void settle(const Context& context, const Tree& tree, Transaction& transaction, const SettleOptions& options,
+            Report& report);
 
 /// Adds a line for people to the report (data.notes).
 void note(Report& report, std::string text);

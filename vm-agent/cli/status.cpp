@@ -17,15 +17,20 @@ std::string row(const char* name, const std::string& value) {
 }
 
 std::string identity_row(const Observations& seen, Report& report) {
-    if (!seen.certificate.value || !seen.certificate.value->present) return row("Identity", seen.certificate_path.empty() ? "none" : plain(seen.certificate.why));
+    if (!seen.certificate.value || !seen.certificate.value->present)
+        return row("Identity", seen.certificate_path.empty() ? "none" : plain(seen.certificate.why));
     const auto judged = read_certificates(seen.certificate.value->text, seen.certificate_path);
     const auto* certificates = std::get_if<std::vector<Certificate>>(&judged);
     if (certificates == nullptr) return row("Identity", "unreadable");
     const CertificateFacts leaf = facts(certificates->front(), seen.now);
-    report.data["identity"] = {{"common_name", leaf.common_name.value_or("")}, {"key", leaf.key},
-                               {"days_left", leaf.days_left},                  {"sha256", leaf.sha256},
-                               {"certificate", seen.certificate_path},         {"private_key", seen.key_path}};
-    return row("Identity", plain(leaf.common_name.value_or("?")) + ", " + leaf.key + ", " + std::to_string(leaf.days_left) + " days left");
+    report.data["identity"] = {{"common_name", leaf.common_name.value_or("")},
+                               {"key", leaf.key},
+                               {"days_left", leaf.days_left},
+                               {"sha256", leaf.sha256},
+                               {"certificate", seen.certificate_path},
+                               {"private_key", seen.key_path}};
+    return row("Identity", plain(leaf.common_name.value_or("?")) + ", " + leaf.key + ", " +
+                               std::to_string(leaf.days_left) + " days left");
 }
 
 std::string provisioning_row(const Observations& seen, Report& report) {
@@ -36,7 +41,8 @@ std::string provisioning_row(const Observations& seen, Report& report) {
                                    {"method", provisioning->method},
                                    {"id_scope", provisioning->id_scope.value_or("")},
                                    {"global_endpoint", provisioning->global_endpoint.value_or("")}};
-    return row("DPS", plain(provisioning->id_scope.value_or("no ID scope") + " at " + provisioning->global_endpoint.value_or("no endpoint")));
+    return row("DPS", plain(provisioning->id_scope.value_or("no ID scope") + " at " +
+                            provisioning->global_endpoint.value_or("no endpoint")));
 }
 
 std::string hub_row(const Observations& seen, Report& report) {
@@ -51,7 +57,9 @@ std::string services_row(const Observations& seen) {
     std::string text;
     for (const auto& unit : *seen.units.value) {
         const std::string name = unit.name.substr(0, unit.name.rfind('.'));
-        const std::string state = unit.load == "not-found" ? "not installed" : unit.active == "inactive" ? "ready" : unit.sub;
+        const std::string state = unit.load == "not-found"    ? "not installed"
+                                  : unit.active == "inactive" ? "ready"
+                                                              : unit.sub;
         text += (text.empty() ? "" : ", ") + name + " " + state;
     }
     return row("Services", plain(text));

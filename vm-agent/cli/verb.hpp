@@ -9,6 +9,9 @@
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/placement/tree.hpp"
 
+namespace spdlog {
+class logger;
+}
 namespace CLI {
 class App;
 }
@@ -29,6 +32,7 @@ struct Context {
     const World& world;
     const GlobalOptions& options;
     Style style;
+    spdlog::logger& log;  ///< progress, to standard error: steps with --verbose, what is waited for on a terminal
 };
 
 /// What a verb gives back: the report (JSON) and its form for people.
@@ -62,7 +66,8 @@ std::unique_ptr<Services> services_of(const World& world);
 /// What is seen now, `later` than the start of the run.
 Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later = {});
 
-/// Throws Failure(machine_lacks) when `tree` is the running machine's and the caller is not root: `verb` cannot work then.
+/// Throws Failure(machine_lacks) when `tree` is the running machine's and the caller is not root: `verb` cannot work
+/// then.
 void require_root(const Context& context, const Tree& tree, const char* verb);
 
 }  // namespace eflow

@@ -41,11 +41,14 @@ std::vector<Edit> edits_of(const std::vector<std::string_view>& a, const std::ve
     std::size_t j = 0;
     if ((rows + 1) * (columns + 1) <= most_cells) {
         std::vector<unsigned> table((rows + 1) * (columns + 1));
-        const auto cell = [&](std::size_t row, std::size_t column) -> unsigned& { return table[row * (columns + 1) + column]; };
+        const auto cell = [&](std::size_t row, std::size_t column) -> unsigned& {
+            return table[row * (columns + 1) + column];
+        };
         for (std::size_t row = rows; row-- > 0;)
             for (std::size_t column = columns; column-- > 0;)
-                cell(row, column) = a[head + row] == b[head + column] ? cell(row + 1, column + 1) + 1
-                                                                      : std::max(cell(row + 1, column), cell(row, column + 1));
+                cell(row, column) = a[head + row] == b[head + column]
+                                        ? cell(row + 1, column + 1) + 1
+                                        : std::max(cell(row + 1, column), cell(row, column + 1));
         while (i < rows && j < columns) {
             if (a[head + i] == b[head + j]) {
                 edits.push_back({' ', a[head + i]});
@@ -82,7 +85,8 @@ std::string range(std::size_t start, std::size_t count) {
 
 }  // namespace
 
-std::string unified_diff(std::string_view before, std::string_view after, std::string_view before_name, std::string_view after_name) {
+std::string unified_diff(std::string_view before, std::string_view after, std::string_view before_name,
+                         std::string_view after_name) {
     if (before == after) return {};
     const auto edits = edits_of(lines_of(before), lines_of(after));
     std::string out = "--- " + std::string(before_name) + "\n+++ " + std::string(after_name) + "\n";

@@ -33,8 +33,9 @@ Judged<toml::value> parse_document(std::string_view text) {
         std::string shown;
         for (std::size_t i = 0; i < line && std::getline(lines, shown);) ++i;
         if (shown.find("auto_reprovisioning_mode") != std::string::npos)
-            return broken("line " + std::to_string(line) + ": the value of auto_reprovisioning_mode must stand in quotes",
-                          "Write auto_reprovisioning_mode = \"Dynamic\" (the shipped template leaves out the quotes).");
+            return broken(
+                "line " + std::to_string(line) + ": the value of auto_reprovisioning_mode must stand in quotes",
+                "Write auto_reprovisioning_mode = \"Dynamic\" (the shipped template leaves out the quotes).");
         return broken("line " + std::to_string(line) + ": " + first_line(error.what()), remedy);
     } catch (const std::exception& error) {
         return broken(first_line(error.what()), remedy);

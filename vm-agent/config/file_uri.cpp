@@ -28,7 +28,9 @@ std::optional<std::string> path_of_file_uri(std::string_view uri) {
     uri.remove_prefix(scheme.size());
     if (uri.starts_with("localhost/")) uri.remove_prefix(9);
     if (!uri.starts_with('/')) return std::nullopt;
-    const auto hex = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; };
+    const auto hex = [](char c) {
+        return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    };
     std::string path;
     for (std::size_t i = 0; i < uri.size(); ++i) {
         if (uri[i] == '%' && i + 2 < uri.size() && hex(uri[i + 1]) >= 0 && hex(uri[i + 2]) >= 0) {

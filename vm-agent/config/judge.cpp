@@ -17,16 +17,22 @@ using Complaints = std::vector<std::pair<std::string, std::string>>;  ///< what 
 constexpr int least_timeout = 70;  // aziot_identityd_config::deserialize_cloud_timeout
 constexpr std::size_t longest_hostname = 64;
 
-bool is_table(const toml::value* value) { return value != nullptr && value->is_table(); }
-bool has(const toml::value& table, const char* key) { return table.as_table().count(key) > 0; }
+bool is_table(const toml::value* value) {
+    return value != nullptr && value->is_table();
+}
+bool has(const toml::value& table, const char* key) {
+    return table.as_table().count(key) > 0;
+}
 
-void need(const toml::value& root, std::initializer_list<const char*> path, std::initializer_list<const char*> keys, const char* name,
-          Complaints& complaints) {
+void need(const toml::value& root, std::initializer_list<const char*> path, std::initializer_list<const char*> keys,
+          const char* name, Complaints& complaints) {
     const toml::value* table = value_at(root, path);
     if (!is_table(table)) return;
     for (const char* key : keys)
         if (!has(*table, key))
-            complaints.emplace_back(std::string("[") + name + "] lacks " + key, std::string("Add ") + key + " to [" + name + "]: IoT Edge wants all of its keys, or no such table.");
+            complaints.emplace_back(
+                std::string("[") + name + "] lacks " + key,
+                std::string("Add ") + key + " to [" + name + "]: IoT Edge wants all of its keys, or no such table.");
 }
 
 void provisioning_rules(const toml::value& root, Complaints& complaints) {
@@ -43,41 +49,49 @@ void provisioning_rules(const toml::value& root, Complaints& complaints) {
     }
     if (*source == "manual") {
         if (!has(*provisioning, "connection_string"))
-            need(root, {"provisioning"}, {"iothub_hostname", "device_id", "authentication"}, "provisioning", complaints);
+            need(root, {"provisioning"}, {"iothub_hostname", "device_id", "authentication"}, "provisioning",
+                 complaints);
         return;
     }
     if (*source != "dps") return;
     need(root, {"provisioning"}, {"global_endpoint", "id_scope", "attestation"}, "provisioning", complaints);
     if (value_at(root, {"parent_hostname"}) != nullptr || value_at(root, {"local_gateway_hostname"}) != nullptr)
-        complaints.emplace_back("parent_hostname stands beside DPS provisioning, which IoT Edge refuses (not supported in nested mode)",
-                                "Take out parent_hostname, or provision this nested device manually.");
+        complaints.emplace_back(
+            "parent_hostname stands beside DPS provisioning, which IoT Edge refuses (not supported in nested mode)",
+            "Take out parent_hostname, or provision this nested device manually.");
     const toml::value* attestation = value_at(root, {"provisioning", "attestation"});
     if (!is_table(attestation)) return;
     const auto method = text_at(root, {"provisioning", "attestation", "method"});
     if (method == "symmetric_key")
-        need(root, {"provisioning", "attestation"}, {"registration_id", "symmetric_key"}, "provisioning.attestation", complaints);
+        need(root, {"provisioning", "attestation"}, {"registration_id", "symmetric_key"}, "provisioning.attestation",
+             complaints);
     else if (method == "tpm")
         need(root, {"provisioning", "attestation"}, {"registration_id"}, "provisioning.attestation", complaints);
     else if (method != "x509")
-        complaints.emplace_back("provisioning.attestation.method is none that IoT Edge knows", "It must be \"x509\", \"tpm\" or \"symmetric_key\".");
+        complaints.emplace_back("provisioning.attestation.method is none that IoT Edge knows",
+                                "It must be \"x509\", \"tpm\" or \"symmetric_key\".");
 }
 
 /// A pair of certificate and key, wherever upstream's X509Identity stands. Its own message names no field.
-void pair_rules(const toml::value& root, std::initializer_list<const char*> path, const char* name, Complaints& complaints) {
+void pair_rules(const toml::value& root, std::initializer_list<const char*> path, const char* name,
+                Complaints& complaints) {
     const toml::value* table = value_at(root, path);
     if (!is_table(table) || text_at(*table, {"method"}) != "x509") return;
     const toml::value* certificate = value_at(*table, {"identity_cert"});
     if (certificate == nullptr) {
-        complaints.emplace_back(std::string(name) + ".identity_cert is missing", "Give the URI of the certificate: file:///...");
+        complaints.emplace_back(std::string(name) + ".identity_cert is missing",
+                                "Give the URI of the certificate: file:///...");
         return;
     }
     if (!certificate->is_string()) return;
     const std::string uri(certificate->as_string());
     if (!uri.starts_with("file:"))
-        complaints.emplace_back(std::string(name) + ".identity_cert is no file URI", "Write it as a URI: \"file:///var/aziot/certs/...\".");
+        complaints.emplace_back(std::string(name) + ".identity_cert is no file URI",
+                                "Write it as a URI: \"file:///var/aziot/certs/...\".");
     const auto key = text_at(*table, {"identity_pk"});
     if (!key)
-        complaints.emplace_back(std::string(name) + ".identity_cert stands without identity_pk", "Add identity_pk, the URI of its private key.");
+        complaints.emplace_back(std::string(name) + ".identity_cert stands without identity_pk",
+                                "Add identity_pk, the URI of its private key.");
     else if (!key->starts_with("file:") && !key->starts_with("pkcs11:"))
         complaints.emplace_back(std::string(name) + ".identity_pk is neither a file: nor a pkcs11: URI",
                                 "Write it as a URI: \"file:///var/aziot/secrets/...\".");
@@ -101,19 +115,28 @@ void value_rules(const toml::value& root, Complaints& complaints) {
     if (const toml::value* mode = value_at(root, {"auto_reprovisioning_mode"})) {
         const auto word = text_at(root, {"auto_reprovisioning_mode"});
         if (!word || (*word != "Dynamic" && *word != "AlwaysOnStartup" && *word != "OnErrorOnly"))
-            complaints.emplace_back("line " + std::to_string(mode->location().line()) + ": auto_reprovisioning_mode is no known word",
-                                    "It must be \"Dynamic\", \"AlwaysOnStartup\" or \"OnErrorOnly\", in this spelling.");
+            complaints.emplace_back(
+                "line " + std::to_string(mode->location().line()) + ": auto_reprovisioning_mode is no known word",
+                "It must be \"Dynamic\", \"AlwaysOnStartup\" or \"OnErrorOnly\", in this spelling.");
     }
     if (const toml::value* index = value_at(root, {"tpm", "auth_key_index"}); index != nullptr && !index->is_integer())
-        complaints.emplace_back("tpm.auth_key_index is no integer", "Write it without quotes: auth_key_index = 0x000100 (the template quotes it).");
-    for (const auto& path : {std::initializer_list<const char*>{"edge_ca", "expiry_days"},
-                             std::initializer_list<const char*>{"provisioning", "attestation", "identity_cert", "expiry_days"}})
-        if (const toml::value* days = value_at(root, path); days != nullptr && days->is_integer() && days->as_integer() <= 0)
-            complaints.emplace_back("expiry_days must be greater than 0", "Give the days that an issued certificate lasts.");
-    if (const toml::value* retries = value_at(root, {"watchdog", "max_retries"}); retries != nullptr && retries->is_string()) {
+        complaints.emplace_back("tpm.auth_key_index is no integer",
+                                "Write it without quotes: auth_key_index = 0x000100 (the template quotes it).");
+    for (const auto& path :
+         {std::initializer_list<const char*>{"edge_ca", "expiry_days"},
+          std::initializer_list<const char*>{"provisioning", "attestation", "identity_cert", "expiry_days"}})
+        if (const toml::value* days = value_at(root, path);
+            days != nullptr && days->is_integer() && days->as_integer() <= 0)
+            complaints.emplace_back("expiry_days must be greater than 0",
+                                    "Give the days that an issued certificate lasts.");
+    if (const toml::value* retries = value_at(root, {"watchdog", "max_retries"});
+        retries != nullptr && retries->is_string()) {
         std::string word(retries->as_string());
-        std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        if (word != "infinite") complaints.emplace_back("watchdog.max_retries is neither a number nor \"infinite\"", "Write a number, or \"infinite\".");
+        std::transform(word.begin(), word.end(), word.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        if (word != "infinite")
+            complaints.emplace_back("watchdog.max_retries is neither a number nor \"infinite\"",
+                                    "Write a number, or \"infinite\".");
     }
     for (const char* table : {"preloaded_keys", "preloaded_certs"}) {
         const toml::value* uris = value_at(root, {table});
@@ -121,8 +144,11 @@ void value_rules(const toml::value& root, Complaints& complaints) {
         for (const auto& [name, uri] : uris->as_table()) {
             if (!uri.is_string()) continue;
             const std::string text(uri.as_string());
-            const bool fits = text.starts_with("file:") || (std::string_view(table) == "preloaded_keys" && text.starts_with("pkcs11:"));
-            if (!fits) complaints.emplace_back(std::string(table) + "." + name + " has a URI that IoT Edge cannot use", "Write it as file:///...");
+            const bool fits = text.starts_with("file:") ||
+                              (std::string_view(table) == "preloaded_keys" && text.starts_with("pkcs11:"));
+            if (!fits)
+                complaints.emplace_back(std::string(table) + "." + name + " has a URI that IoT Edge cannot use",
+                                        "Write it as file:///...");
         }
     }
     if (const auto bundle = text_at(root, {"trust_bundle_cert"}); bundle && !bundle->starts_with("file:"))
@@ -166,7 +192,8 @@ Finding endpoint(const toml::value& root) {
     const auto judged = DpsEndpoint::parse(*text);
     if (const auto* finding = std::get_if<Finding>(&judged)) return *finding;
     if (text->find("://") == std::string::npos)
-        return failed(id, "The global endpoint is no URL", "'" + *text + "' lacks its scheme", "Write https://" + *text + "/");
+        return failed(id, "The global endpoint is no URL", "'" + *text + "' lacks its scheme",
+                      "Write https://" + *text + "/");
     return ok(id, "The global endpoint is an https address", *text);
 }
 
@@ -174,9 +201,11 @@ Finding timeouts(const toml::value& root) {
     constexpr auto id = "config.timeouts";
     const toml::value* timeout = value_at(root, {"cloud_timeout_sec"});
     if (timeout == nullptr) return ok(id, "The cloud timeout is the default of 70 s");
-    if (timeout->is_integer() && timeout->as_integer() >= least_timeout) return ok(id, "The cloud timeout is long enough");
+    if (timeout->is_integer() && timeout->as_integer() >= least_timeout)
+        return ok(id, "The cloud timeout is long enough");
     return failed(id, "iotedge config apply would refuse the cloud timeout",
-                  "line " + std::to_string(timeout->location().line()) + ": cloud_timeout_sec must be a number of at least 70 seconds",
+                  "line " + std::to_string(timeout->location().line()) +
+                      ": cloud_timeout_sec must be a number of at least 70 seconds",
                   "Take the line out, or write 70 or more (the shipped template's 10 is refused).");
 }
 
@@ -185,14 +214,19 @@ Finding hostname(const toml::value& root) {
     const toml::value* value = value_at(root, {"hostname"});
     if (value == nullptr) return ok(id, "The hostname is the machine's own");
     const std::string name = value->is_string() ? std::string(value->as_string()) : std::string();
-    const auto allowed = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.'; };
-    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), allowed) && name.front() != '-' && name.back() != '-' &&
-                       name.front() != '.' && name.find("..") == std::string::npos;
+    const auto allowed = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.';
+    };
+    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), allowed) && name.front() != '-' &&
+                       name.back() != '-' && name.front() != '.' && name.find("..") == std::string::npos;
     if (!plain)
-        return failed(id, "The hostname is not one", "line " + std::to_string(value->location().line()) + ": only letters, digits, dashes and dots (RFC 1035)",
-                      "Write the machine's own name: hostnamectl hostname");
+        return failed(
+            id, "The hostname is not one",
+            "line " + std::to_string(value->location().line()) + ": only letters, digits, dashes and dots (RFC 1035)",
+            "Write the machine's own name: hostnamectl hostname");
     if (name.size() > longest_hostname)
-        return warning(id, "The hostname is too long for a certificate", std::to_string(name.size()) + " characters, more than 64",
+        return warning(id, "The hostname is too long for a certificate",
+                       std::to_string(name.size()) + " characters, more than 64",
                        "Modules that connect by this name will fail; choose a shorter one.");
     return ok(id, "The hostname has a valid form", name);
 }
@@ -203,7 +237,8 @@ Findings judge_config(std::string_view text) {
     const auto parsed = parse_document(text);
     if (const auto* finding = std::get_if<Finding>(&parsed)) {
         Findings findings{*finding};
-        for (const char* id : {"config.known-keys", "config.scope-id", "config.endpoint", "config.timeouts", "config.hostname"})
+        for (const char* id :
+             {"config.known-keys", "config.scope-id", "config.endpoint", "config.timeouts", "config.hostname"})
             findings.push_back(skipped(id, "Not judged", "config.toml cannot be read"));
         return findings;
     }

@@ -10,19 +10,24 @@ namespace {
 
 /// Words that make the value behind them a secret, wherever they stand: as a key, inside an inline table, inside a
 /// connection string or a pkcs11 URI. Text alone is looked at, so that a file no parser accepts is safe to show too.
-constexpr std::array<std::string_view, 10> secret_words{"connection_string", "symmetric_key", "device_id_pk", "password",    "passwd",
-                                                        "sharedaccesskey",   "pin-value",     "pin_value",    "endorsement", "access_key"};
+constexpr std::array<std::string_view, 10> secret_words{
+    "connection_string", "symmetric_key", "device_id_pk", "password",    "passwd",
+    "sharedaccesskey",   "pin-value",     "pin_value",    "endorsement", "access_key"};
 /// Words that do so in a key alone: paths hold them too.
 constexpr std::array<std::string_view, 2> secret_in_key{"secret", "token"};
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 bool names_secret(std::string_view line) {
     std::string folded;
     std::transform(line.begin(), line.end(), std::back_inserter(folded), lower);
     const std::string_view key = std::string_view(folded).substr(0, folded.find('='));
-    return std::any_of(secret_words.begin(), secret_words.end(), [&](std::string_view word) { return folded.find(word) != std::string::npos; }) ||
-           std::any_of(secret_in_key.begin(), secret_in_key.end(), [&](std::string_view word) { return key.find(word) != std::string_view::npos; });
+    return std::any_of(secret_words.begin(), secret_words.end(),
+                       [&](std::string_view word) { return folded.find(word) != std::string::npos; }) ||
+           std::any_of(secret_in_key.begin(), secret_in_key.end(),
+                       [&](std::string_view word) { return key.find(word) != std::string_view::npos; });
 }
 
 bool is_header(std::string_view line) {
@@ -55,7 +60,8 @@ std::string without_strings(std::string_view line, std::string& multi_line) {
         const bool several = line.substr(at, 3) == triple;
         const std::string delimiter = several ? triple : std::string(1, c);
         std::size_t end = at + delimiter.size();
-        while (end < line.size() && line.substr(end, delimiter.size()) != delimiter) end += c == '"' && line[end] == '\\' ? 2 : 1;
+        while (end < line.size() && line.substr(end, delimiter.size()) != delimiter)
+            end += c == '"' && line[end] == '\\' ? 2 : 1;
         out += delimiter + "***";
         if (end >= line.size()) {
             if (several) multi_line = triple;
@@ -80,7 +86,8 @@ std::string redacted(std::string_view text) {
         if (multi_line.empty() && is_header(line)) secret_table = names_secret(line);
         const auto hash = line.find_first_not_of(" \t");
         const bool comment = hash != std::string_view::npos && line[hash] == '#';
-        if (!multi_line.empty() || ((secret_table || names_secret(line)) && !is_header(line) && (comment || line.find('=') != std::string_view::npos)))
+        if (!multi_line.empty() || ((secret_table || names_secret(line)) && !is_header(line) &&
+                                    (comment || line.find('=') != std::string_view::npos)))
             out += without_strings(line, multi_line);
         else
             out += line;

@@ -19,17 +19,22 @@ struct Row {
 /// The keys of super_config.rs in Azure/iot-identity-service (aziotctl/aziotctl-common/src/config) and Azure/iotedge
 /// (edgelet/iotedge/src/config) and of the types they flatten. Tables that issue a certificate share one set of keys.
 constexpr const char* issuance =
-    "method common_name subject expiry_days auto_renew url username password identity_cert identity_pk bootstrap_identity_cert "
+    "method common_name subject expiry_days auto_renew url username password identity_cert identity_pk "
+    "bootstrap_identity_cert "
     "bootstrap_identity_pk";
 constexpr const char* renewal = "rotate_key threshold retry";
 
 constexpr std::array schema{
-    Row{"", "hostname parent_hostname local_gateway_hostname cloud_timeout_sec cloud_retries prefer_module_identity_cache "
-            "aziot_max_requests provisioning localid aziot_keys preloaded_keys preloaded_certs cert_issuance tpm endpoints "
-            "trust_bundle_cert allow_elevated_docker_permissions auto_reprovisioning_mode imported_master_encryption_key "
-            "additional_info iotedge_max_requests agent connect listen watchdog edge_ca moby_runtime image_garbage_collection"},
+    Row{"",
+        "hostname parent_hostname local_gateway_hostname cloud_timeout_sec cloud_retries prefer_module_identity_cache "
+        "aziot_max_requests provisioning localid aziot_keys preloaded_keys preloaded_certs cert_issuance tpm endpoints "
+        "trust_bundle_cert allow_elevated_docker_permissions auto_reprovisioning_mode imported_master_encryption_key "
+        "additional_info iotedge_max_requests agent connect listen watchdog edge_ca moby_runtime "
+        "image_garbage_collection"},
     Row{"aziot_max_requests", "keyd certd tpmd identityd"},
-    Row{"provisioning", "source connection_string iothub_hostname device_id authentication global_endpoint id_scope attestation payload"},
+    Row{"provisioning",
+        "source connection_string iothub_hostname device_id authentication global_endpoint id_scope attestation "
+        "payload"},
     Row{"provisioning.payload", "uri"},
     Row{"provisioning.authentication", "method device_id_pk identity_cert identity_pk"},
     Row{"provisioning.authentication.device_id_pk", "value uri"},
@@ -46,7 +51,8 @@ constexpr std::array schema{
     Row{"cert_issuance", "est local_ca"},
     Row{"cert_issuance.est", "trusted_certs identity_auto_renew auth urls"},
     Row{"cert_issuance.est.identity_auto_renew", renewal},
-    Row{"cert_issuance.est.auth", "username password identity_cert identity_pk bootstrap_identity_cert bootstrap_identity_pk"},
+    Row{"cert_issuance.est.auth",
+        "username password identity_cert identity_pk bootstrap_identity_cert bootstrap_identity_pk"},
     Row{"cert_issuance.est.urls", "*"},
     Row{"cert_issuance.local_ca", "cert pk"},
     Row{"cert_issuance.local_ca.cert", issuance},
@@ -62,8 +68,9 @@ constexpr std::array schema{
     Row{"connect", "workload_uri management_uri"},
     Row{"listen", "workload_uri management_uri"},
     Row{"watchdog", "max_retries"},
-    Row{"edge_ca", "method common_name subject expiry_days auto_renew url username password identity_cert identity_pk "
-                   "bootstrap_identity_cert bootstrap_identity_pk cert pk auto_generated_edge_ca_expiry_days"},
+    Row{"edge_ca",
+        "method common_name subject expiry_days auto_renew url username password identity_cert identity_pk "
+        "bootstrap_identity_cert bootstrap_identity_pk cert pk auto_generated_edge_ca_expiry_days"},
     Row{"edge_ca.auto_renew", renewal},
     Row{"moby_runtime", "uri network content_trust"},
     Row{"moby_runtime.network", "name ipv6 ipam"},
@@ -95,12 +102,14 @@ const Row* row_of(const std::string& table) {
     return nullptr;
 }
 
-Finding unknown(const std::string& path, const std::string& key, const toml::value& value, const std::vector<std::string>& known) {
+Finding unknown(const std::string& path, const std::string& key, const toml::value& value,
+                const std::vector<std::string>& known) {
     constexpr auto id = "config.known-keys";
     const std::string where = "line " + std::to_string(value.location().line()) + ": " + path;
     for (const auto& [name, now] : former)
         if (key == name)
-            return warning(id, "A key of IoT Edge 1.1 has no effect any more", where, std::string("Take it out; its place took ") + now + ".");
+            return warning(id, "A key of IoT Edge 1.1 has no effect any more", where,
+                           std::string("Take it out; its place took ") + now + ".");
     const auto near = nearest(key, known);
     return warning(id, "A key is unknown to IoT Edge, which ignores it silently", where,
                    near ? "Did you mean " + *near + "?" : "Take it out, or put it into the table where it belongs.");

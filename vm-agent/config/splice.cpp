@@ -55,7 +55,9 @@ std::string with_line_ends(const std::string& text, std::string_view like) {
     return out;
 }
 
-std::string_view slice(std::string_view text, const Statement& one) { return text.substr(one.begin, one.end - one.begin); }
+std::string_view slice(std::string_view text, const Statement& one) {
+    return text.substr(one.begin, one.end - one.begin);
+}
 
 /// `text` with the block set after it, an empty line between.
 std::string appended(std::string text, const std::string& block) {
@@ -65,8 +67,8 @@ std::string appended(std::string text, const std::string& block) {
     return text + with_line_ends(block, text);
 }
 
-/// Replaces everything at or below `prefix` by `block` (empty to remove it), where the first of it stood; appends the block
-/// where nothing stood. Comments between what is replaced and the next header stay: they belong to that header.
+/// Replaces everything at or below `prefix` by `block` (empty to remove it), where the first of it stood; appends the
+/// block where nothing stood. Comments between what is replaced and the next header stay: they belong to that header.
 std::string replace_tables(std::string_view text, const Path& prefix, const std::string& block) {
     const auto all = statements_of(text);
     std::vector<bool> ours(all.size());
@@ -83,7 +85,8 @@ std::string replace_tables(std::string_view text, const Path& prefix, const std:
     // A comment or blank line goes with ours when a key of ours follows it in the same section.
     for (std::size_t i = all.size(); i-- > 0;) {
         const bool between = all[i].kind == Statement::Kind::blank || all[i].kind == Statement::Kind::comment;
-        const bool key_of_ours = i + 1 < all.size() && ours[i + 1] && all[i + 1].kind != Statement::Kind::header && all[i + 1].below_header;
+        const bool key_of_ours =
+            i + 1 < all.size() && ours[i + 1] && all[i + 1].kind != Statement::Kind::header && all[i + 1].below_header;
         if (between && key_of_ours) ours[i] = true;
     }
     // Blank lines alone between two sections of ours go too.
@@ -118,8 +121,8 @@ std::string replace_tables(std::string_view text, const Path& prefix, const std:
     return out;
 }
 
-/// Sets one key: its value replaced where it stands, else a line in its table, else a table at the end (or, for a top-level
-/// key, a line before everything else).
+/// Sets one key: its value replaced where it stands, else a line in its table, else a table at the end (or, for a
+/// top-level key, a line before everything else).
 std::string set_key(std::string_view text, const Path& table, const std::string& key, const std::string& value) {
     Path path = table;
     path.push_back(key);
@@ -128,8 +131,8 @@ std::string set_key(std::string_view text, const Path& table, const std::string&
     for (const auto& one : all) {
         if (one.kind == Statement::Kind::key_value && one.path == path)
             return std::string(text.substr(0, one.value_begin)) + value + std::string(text.substr(one.value_end));
-        const bool in_table = one.kind == Statement::Kind::key_value && one.path.size() == path.size() && begins_with(one.path, table) &&
-                              one.below_header == !table.empty();
+        const bool in_table = one.kind == Statement::Kind::key_value && one.path.size() == path.size() &&
+                              begins_with(one.path, table) && one.below_header == !table.empty();
         if ((one.kind == Statement::Kind::header && one.path == table) || in_table) after = &one;
     }
     const std::string line = key + " = " + value + "\n";
@@ -145,13 +148,16 @@ std::string set_key(std::string_view text, const Path& table, const std::string&
 }
 
 std::string described(const ProvisioningSeen& seen) {
-    if (seen.source == "dps" && seen.method == "x509" && !seen.identity_cert) return "DPS with an X.509 certificate that is issued (EST or CA)";
+    if (seen.source == "dps" && seen.method == "x509" && !seen.identity_cert)
+        return "DPS with an X.509 certificate that is issued (EST or CA)";
     if (seen.source == "dps") return "DPS with " + (seen.method.empty() ? std::string("no attestation") : seen.method);
     if (seen.source.empty()) return "a [provisioning] without a source";
     return "source \"" + seen.source + "\"" + (seen.method.empty() ? "" : " with " + seen.method);
 }
 
-bool is_dps_x509(const ProvisioningSeen& seen) { return seen.source == "dps" && seen.method == "x509" && seen.identity_cert; }
+bool is_dps_x509(const ProvisioningSeen& seen) {
+    return seen.source == "dps" && seen.method == "x509" && seen.identity_cert;
+}
 
 /// The provisioning that stands beside the one that is wanted.
 Finding judge_existing(const std::optional<ProvisioningSeen>& seen, const ManagedConfig& managed, bool force) {
@@ -159,12 +165,16 @@ Finding judge_existing(const std::optional<ProvisioningSeen>& seen, const Manage
     if (!seen) return ok(id, "config.toml holds no provisioning yet");
     if (!is_dps_x509(*seen)) {
         const std::string detail = "/etc/aziot/config.toml provisions this device by " + described(*seen);
-        if (force) return warning(id, "Another provisioning method is replaced, as asked", detail, "The previous config.toml is kept.");
+        if (force)
+            return warning(id, "Another provisioning method is replaced, as asked", detail,
+                           "The previous config.toml is kept.");
         return failed(id, "Another provisioning method stands in config.toml", detail,
-                      "If this device is to change over to DPS X.509, say --force; --dry-run --force shows the difference first.");
+                      "If this device is to change over to DPS X.509, say --force; --dry-run --force shows the "
+                      "difference first.");
     }
     if (seen->id_scope != managed.id_scope)
-        return warning(id, "The device moves to another ID scope", "from " + seen->id_scope.value_or("none") + " to " + managed.id_scope,
+        return warning(id, "The device moves to another ID scope",
+                       "from " + seen->id_scope.value_or("none") + " to " + managed.id_scope,
                        "If that is not meant, undo it: the previous config.toml is kept.");
     return ok(id, "config.toml provisions this device by DPS X.509 already");
 }
@@ -172,7 +182,8 @@ Finding judge_existing(const std::optional<ProvisioningSeen>& seen, const Manage
 bool same_provisioning(const toml::value& root, const ManagedConfig& managed) {
     const toml::value* provisioning = value_at(root, {"provisioning"});
     const toml::value* attestation = value_at(root, {"provisioning", "attestation"});
-    if (provisioning == nullptr || !provisioning->is_table() || attestation == nullptr || !attestation->is_table()) return false;
+    if (provisioning == nullptr || !provisioning->is_table() || attestation == nullptr || !attestation->is_table())
+        return false;
     const std::size_t keys = managed.payload_uri ? 5 : 4;
     const std::size_t attestation_keys = managed.registration_id ? 4 : 3;
     return provisioning->as_table().size() == keys && attestation->as_table().size() == attestation_keys &&
@@ -209,9 +220,12 @@ toml::value unmanaged(toml::value root, const ManagedConfig& managed) {
         erase_in(root, {"agent", "config", "image"});
         erase_in(root, {"agent", "env", "https_proxy"});
         for (const char* table : {"config", "env"})
-            if (const auto* one = value_at(root, {"agent", table}); one != nullptr && one->is_table() && one->as_table().empty())
+            if (const auto* one = value_at(root, {"agent", table});
+                one != nullptr && one->is_table() && one->as_table().empty())
                 erase_in(root, {"agent", table});
-        if (const auto* agent = value_at(root, {"agent"}); agent != nullptr && agent->is_table() && agent->as_table().empty()) top.erase("agent");
+        if (const auto* agent = value_at(root, {"agent"});
+            agent != nullptr && agent->is_table() && agent->as_table().empty())
+            top.erase("agent");
     }
     return root;
 }
@@ -220,9 +234,10 @@ toml::value unmanaged(toml::value root, const ManagedConfig& managed) {
 std::string set_agent(std::string text, const toml::value& root, const ManagedConfig& managed, Findings& findings) {
     const bool has_agent = value_at(root, {"agent"}) != nullptr;
     if (!has_agent && !managed.agent_image) {
-        findings.push_back(failed("config.matches-manifest", "A proxy for edgeAgent needs its image",
-                                  "[agent.env] makes IoT Edge demand agent.name, agent.type and agent.config.image too",
-                                  "Set edge.agent_image in the manifest, for example mcr.microsoft.com/azureiotedge-agent:1.5."));
+        findings.push_back(
+            failed("config.matches-manifest", "A proxy for edgeAgent needs its image",
+                   "[agent.env] makes IoT Edge demand agent.name, agent.type and agent.config.image too",
+                   "Set edge.agent_image in the manifest, for example mcr.microsoft.com/azureiotedge-agent:1.5."));
         return text;
     }
     if (!has_agent) {
@@ -234,26 +249,33 @@ std::string set_agent(std::string text, const toml::value& root, const ManagedCo
     return text;
 }
 
-std::string set_edge_ca(std::string text, const toml::value& root, const ManagedConfig::EdgeCa& edge_ca, bool force, Findings& findings) {
+std::string set_edge_ca(std::string text, const toml::value& root, const ManagedConfig::EdgeCa& edge_ca, bool force,
+                        Findings& findings) {
     const bool stands = value_at(root, {"edge_ca"}) != nullptr;
-    const bool same = stands && value_at(root, {"edge_ca"})->is_table() && value_at(root, {"edge_ca"})->as_table().size() == 2 &&
-                      text_at(root, {"edge_ca", "cert"}) == edge_ca.cert_uri && text_at(root, {"edge_ca", "pk"}) == edge_ca.pk_uri;
+    const bool same =
+        stands && value_at(root, {"edge_ca"})->is_table() && value_at(root, {"edge_ca"})->as_table().size() == 2 &&
+        text_at(root, {"edge_ca", "cert"}) == edge_ca.cert_uri && text_at(root, {"edge_ca", "pk"}) == edge_ca.pk_uri;
     if (same) return text;
     if (stands && !text_at(root, {"edge_ca", "cert"}) && !force) {
         findings.push_back(failed("config.matches-manifest", "Another kind of Edge CA stands in config.toml",
                                   "[edge_ca] there is not a pair of files", "If it is to be replaced, say --force."));
         return text;
     }
-    return replace_tables(text, {"edge_ca"}, "[edge_ca]\ncert = " + as_toml(edge_ca.cert_uri) + "\npk = " + as_toml(edge_ca.pk_uri) + "\n");
+    return replace_tables(
+        text, {"edge_ca"},
+        "[edge_ca]\ncert = " + as_toml(edge_ca.cert_uri) + "\npk = " + as_toml(edge_ca.pk_uri) + "\n");
 }
 
 /// The proof: what was wanted stands there, and nothing else changed.
 void prove(const toml::value& before, const std::string& text, const ManagedConfig& managed) {
     const auto after = parse_document(text);
     const auto* root = std::get_if<toml::value>(&after);
-    if (root == nullptr || !same_provisioning(*root, managed) || unmanaged(*root, managed) != unmanaged(before, managed))
-        throw Failure(ExitCode::internal, "writing the provisioning into config.toml would have changed something else in it",
-                      "Nothing was changed. Write [provisioning] (and [agent], [edge_ca]) as plain tables, not as inline ones, and run "
+    if (root == nullptr || !same_provisioning(*root, managed) ||
+        unmanaged(*root, managed) != unmanaged(before, managed))
+        throw Failure(ExitCode::internal,
+                      "writing the provisioning into config.toml would have changed something else in it",
+                      "Nothing was changed. Write [provisioning] (and [agent], [edge_ca]) as plain tables, not as "
+                      "inline ones, and run "
                       "this again; please report the file's shape.");
 }
 
@@ -292,10 +314,12 @@ Spliced remove_provisioning(std::string_view existing) {
     const auto after = parse_document(text);
     const auto* root = std::get_if<toml::value>(&after);
     if (root == nullptr || *root != unmanaged(std::get<toml::value>(parsed), {}))
-        throw Failure(ExitCode::internal, "taking the provisioning out of config.toml would have changed something else in it",
+        throw Failure(ExitCode::internal,
+                      "taking the provisioning out of config.toml would have changed something else in it",
                       "Nothing was changed. Take [provisioning] out by hand, then run this again.");
     // The empty line that was set before our block when it was put at the end.
-    if (text.size() < existing.size() && existing.starts_with(text) && (text.ends_with("\n\n") || text.ends_with("\n\r\n")))
+    if (text.size() < existing.size() && existing.starts_with(text) &&
+        (text.ends_with("\n\n") || text.ends_with("\n\r\n")))
         text.erase(text.size() - (text.ends_with("\r\n") ? 2 : 1));
     spliced.text = std::move(text);
     return spliced;

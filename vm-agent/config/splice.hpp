@@ -38,11 +38,12 @@ struct Spliced {
 };
 
 /// Puts `managed` into `existing` (empty for a new file). Every byte outside what we manage stays, comments and order
-/// included. Another provisioning method that stands there is replaced only with `force` (finding config.matches-manifest
-/// otherwise). Splicing the result again with the same input gives the same bytes.
+/// included. Another provisioning method that stands there is replaced only with `force` (finding
+/// config.matches-manifest otherwise). Splicing the result again with the same input gives the same bytes.
 Spliced splice(std::string_view existing, const ManagedConfig& managed, bool force);
 
-/// `existing` without [provisioning] and its subtables: what deprovision leaves. Absent with a finding when it cannot be parsed.
+/// `existing` without [provisioning] and its subtables: what deprovision leaves. Absent with a finding when it cannot
+/// be parsed.
 Spliced remove_provisioning(std::string_view existing);
 
 }  // namespace eflow

@@ -46,7 +46,9 @@ public:
     }
 
 private:
-    [[nodiscard]] char peek(std::size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
+    [[nodiscard]] char peek(std::size_t ahead = 0) const {
+        return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+    }
 
     void skip_space() {
         while (peek() == ' ' || peek() == '\t') ++at_;
@@ -82,7 +84,8 @@ private:
             ++at_;
             return part;
         }
-        while (at_ < text_.size() && std::string_view(" \t.=]\r\n#").find(peek()) == std::string_view::npos) part += text_[at_++];
+        while (at_ < text_.size() && std::string_view(" \t.=]\r\n#").find(peek()) == std::string_view::npos)
+            part += text_[at_++];
         return part;
     }
 
@@ -134,7 +137,9 @@ private:
 
 }  // namespace
 
-std::vector<Statement> statements_of(std::string_view text) { return Scanner(text).run(); }
+std::vector<Statement> statements_of(std::string_view text) {
+    return Scanner(text).run();
+}
 
 bool begins_with(const std::vector<std::string>& path, const std::vector<std::string>& prefix) {
     return path.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), path.begin());

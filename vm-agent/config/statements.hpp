@@ -12,11 +12,11 @@ struct Statement {
     enum class Kind { blank, comment, header, key_value };
     Kind kind = Kind::blank;
     std::size_t begin = 0;
-    std::size_t end = 0;               ///< after its line end
-    std::vector<std::string> path;     ///< whole: a key below a header carries the header's path in front
-    std::size_t value_begin = 0;       ///< of a key_value
+    std::size_t end = 0;            ///< after its line end
+    std::vector<std::string> path;  ///< whole: a key below a header carries the header's path in front
+    std::size_t value_begin = 0;    ///< of a key_value
     std::size_t value_end = 0;
-    bool below_header = false;         ///< a key_value that stands after some header
+    bool below_header = false;  ///< a key_value that stands after some header
 };
 
 /// Splits a text that a TOML parser has accepted into its statements; together they are every byte of it. Strings over

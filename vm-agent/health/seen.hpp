@@ -9,11 +9,11 @@ namespace eflow {
 /// One unit as systemd has it (org.freedesktop.systemd1.Unit and .Service).
 struct UnitSeen {
     std::string name;
-    std::string load;    ///< LoadState: loaded, not-found, masked
-    std::string active;  ///< ActiveState
-    std::string sub;     ///< SubState
-    std::string result;  ///< Result; success when it never failed
-    int exit_status = 0;  ///< ExecMainStatus
+    std::string load;       ///< LoadState: loaded, not-found, masked
+    std::string active;     ///< ActiveState
+    std::string sub;        ///< SubState
+    std::string result;     ///< Result; success when it never failed
+    int exit_status = 0;    ///< ExecMainStatus
     unsigned restarts = 0;  ///< NRestarts
 };
 
@@ -27,7 +27,8 @@ struct ContainerSeen {
 };
 
 /// The services that `iotedge config apply` restarts, in upstream's order (aziotctl-common system/restart.rs).
-inline constexpr std::array<const char*, 5> aziot_services{"aziot-edged.service", "aziot-identityd.service", "aziot-keyd.service",
-                                                           "aziot-certd.service", "aziot-tpmd.service"};
+inline constexpr std::array<const char*, 5> aziot_services{"aziot-edged.service", "aziot-identityd.service",
+                                                           "aziot-keyd.service", "aziot-certd.service",
+                                                           "aziot-tpmd.service"};
 
 }  // namespace eflow

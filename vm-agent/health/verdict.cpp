@@ -23,7 +23,9 @@ const ContainerSeen* container(const Observations& seen, std::string_view name) 
 }
 
 /// A service that failed, or keeps being restarted. Socket-activated services that are inactive are well.
-bool is_failing(const UnitSeen& unit) { return unit.active == "failed" || unit.sub == "auto-restart"; }
+bool is_failing(const UnitSeen& unit) {
+    return unit.active == "failed" || unit.sub == "auto-restart";
+}
 
 std::string id_of(const UnitSeen& unit) {
     std::string name = unit.name.substr(0, unit.name.rfind('.'));
@@ -44,11 +46,15 @@ Findings judge_units(const Observations& seen) {
                                       "Install IoT Edge: aziot-identity-service, aziot-edge and moby-engine."));
         else if (is_failing(unit))
             findings.push_back(failed(id_of(unit), unit.name + " is failing",
-                                      state + ", result " + unit.result + ", exit status " + std::to_string(unit.exit_status) + ", restarted " +
+                                      state + ", result " + unit.result + ", exit status " +
+                                          std::to_string(unit.exit_status) + ", restarted " +
                                           std::to_string(unit.restarts) + " times",
                                       "Read what it says: journalctl -u " + unit.name + " -n 50"));
         else
-            findings.push_back(ok(id_of(unit), unit.name + (unit.active == "inactive" ? " is ready, started on demand" : " is " + unit.active), state));
+            findings.push_back(
+                ok(id_of(unit),
+                   unit.name + (unit.active == "inactive" ? " is ready, started on demand" : " is " + unit.active),
+                   state));
     }
     return findings;
 }
@@ -68,19 +74,24 @@ Findings judge_modules(const Observations& seen) {
     const auto* agent = container(seen, "edgeAgent");
     const auto* hub = container(seen, "edgeHub");
     if (agent == nullptr)
-        findings.push_back(skipped("modules.edge-agent", "edgeAgent has not been created yet", "aziot-edged creates it once the device has its identity"));
+        findings.push_back(skipped("modules.edge-agent", "edgeAgent has not been created yet",
+                                   "aziot-edged creates it once the device has its identity"));
     else if (agent->state == "running")
         findings.push_back(ok("modules.edge-agent", "edgeAgent is running", agent->status));
     else
-        findings.push_back(failed("modules.edge-agent", "edgeAgent is not running", agent->status, "Read what it says: docker logs --tail 50 edgeAgent"));
+        findings.push_back(failed("modules.edge-agent", "edgeAgent is not running", agent->status,
+                                  "Read what it says: docker logs --tail 50 edgeAgent"));
     if (hub == nullptr)
-        findings.push_back(skipped("modules.edge-hub", "edgeHub has not been created yet, as expected before the first deployment",
-                                   "The portal shows 417 -- The device's deployment configuration is not set, and iotedge check says Could not "
-                                   "check current state of edgeHub container; both are normal until a deployment exists."));
+        findings.push_back(
+            skipped("modules.edge-hub", "edgeHub has not been created yet, as expected before the first deployment",
+                    "The portal shows 417 -- The device's deployment configuration is not set, and iotedge check says "
+                    "Could not "
+                    "check current state of edgeHub container; both are normal until a deployment exists."));
     else if (hub->state == "running")
         findings.push_back(ok("modules.edge-hub", "edgeHub is running", hub->status));
     else
-        findings.push_back(failed("modules.edge-hub", "edgeHub is not running", hub->status, "Read what it says: docker logs --tail 50 edgeHub"));
+        findings.push_back(failed("modules.edge-hub", "edgeHub is not running", hub->status,
+                                  "Read what it says: docker logs --tail 50 edgeHub"));
     return findings;
 }
 
@@ -91,31 +102,43 @@ bool failed_in(const Findings& findings, std::string_view area) {
 }
 
 Told phase_of(const Observations& seen, const Findings& findings) {
-    if (!seen.config.value) return {Phase::unknown, "config.toml could not be read: " + seen.config.why, "Run eflow-agent status with sudo."};
+    if (!seen.config.value)
+        return {Phase::unknown, "config.toml could not be read: " + seen.config.why,
+                "Run eflow-agent status with sudo."};
     const auto provisioning = seen.config.value->present ? read_provisioning(seen.config.value->text) : std::nullopt;
     if (failed_in(findings, "config.") && seen.config.value->present && !provisioning)
         return {Phase::failed, "config.toml cannot be used", "Mend what config.well-formed names."};
     if (!provisioning || provisioning->source == "none")
         return {Phase::not_provisioned, "config.toml provisions nothing", "eflow-agent provision --help"};
-    if (gravest(findings) == Severity::failed && (failed_in(findings, "identity.") || failed_in(findings, "files.") || failed_in(findings, "config.")))
+    if (gravest(findings) == Severity::failed &&
+        (failed_in(findings, "identity.") || failed_in(findings, "files.") || failed_in(findings, "config.")))
         return {seen.applied.applied && container(seen, "edgeAgent") != nullptr ? Phase::degraded : Phase::failed,
                 "something about the identity or its files has failed", "Mend what has failed; each line says how."};
     if (!seen.applied.applied)
         return {Phase::not_provisioned, "the identity is in place and waits to be applied (" + seen.applied.why + ")",
                 seen.live ? "sudo iotedge config apply" : "On the device: sudo iotedge config apply"};
-    if (!seen.live) return {Phase::unknown, "below --root the services are not looked at", "On the device: eflow-agent status"};
-    if (failed_in(findings, "services.")) return {Phase::failed, "a service is failing", "Mend what has failed; each line says how."};
+    if (!seen.live)
+        return {Phase::unknown, "below --root the services are not looked at", "On the device: eflow-agent status"};
+    if (failed_in(findings, "services."))
+        return {Phase::failed, "a service is failing", "Mend what has failed; each line says how."};
     if (!seen.units.value) return {Phase::unknown, "systemd could not be asked: " + seen.units.why, ""};
     if (seen.device_info.value && !*seen.device_info.value)
-        return {Phase::provisioning, "identityd has not registered with DPS yet", "Wait; sudo journalctl -u aziot-identityd -f shows it."};
+        return {Phase::provisioning, "identityd has not registered with DPS yet",
+                "Wait; sudo journalctl -u aziot-identityd -f shows it."};
     if (!seen.containers.value)
-        return {Phase::unknown, "the containers could not be seen: " + seen.containers.why, "Run eflow-agent status with sudo, or as a member of the group docker."};
+        return {Phase::unknown, "the containers could not be seen: " + seen.containers.why,
+                "Run eflow-agent status with sudo, or as a member of the group docker."};
     const auto* agent = container(seen, "edgeAgent");
     const auto* hub = container(seen, "edgeHub");
-    if (agent == nullptr) return {Phase::provisioning, "aziot-edged has not created edgeAgent yet", "Wait; sudo journalctl -u aziot-edged -f shows it."};
-    if (failed_in(findings, "modules.")) return {Phase::degraded, "a module of the runtime is not running", "Mend what has failed; each line says how."};
+    if (agent == nullptr)
+        return {Phase::provisioning, "aziot-edged has not created edgeAgent yet",
+                "Wait; sudo journalctl -u aziot-edged -f shows it."};
+    if (failed_in(findings, "modules."))
+        return {Phase::degraded, "a module of the runtime is not running", "Mend what has failed; each line says how."};
     if (hub == nullptr)
-        return {Phase::awaiting_deployment, "edgeAgent runs, and no deployment has been made yet; that is expected on a new device (the portal shows 417)",
+        return {Phase::awaiting_deployment,
+                "edgeAgent runs, and no deployment has been made yet; that is expected on a new device (the portal "
+                "shows 417)",
                 "Create a deployment for this device in IoT Hub: Set modules."};
     return {Phase::running, "edgeAgent and edgeHub are running", ""};
 }
@@ -131,8 +154,8 @@ Verdict judge(const Observations& seen) {
         expectation.allow_after_2038 = true;  // it was accepted when it was placed
         append(findings, judge_certificate(seen.certificate.value->text, seen.certificate_path, expectation));
     } else if (!seen.certificate_path.empty() && seen.certificate.value) {
-        findings.push_back(failed("identity.cert-readable", "The certificate that config.toml names does not exist", seen.certificate_path,
-                                  "Run eflow-agent provision again, with the certificate."));
+        findings.push_back(failed("identity.cert-readable", "The certificate that config.toml names does not exist",
+                                  seen.certificate_path, "Run eflow-agent provision again, with the certificate."));
     } else {
         findings.push_back(skipped("identity.cert-readable", "The certificate was not judged", seen.certificate.why));
     }

@@ -23,8 +23,8 @@ std::string printed(const X509_NAME* name) {
     const OwnedBio bio(made(BIO_new(BIO_s_mem()), "allocating"));
     // UTF-8 kept, control characters escaped: what is printed cannot drive a terminal.
     X509_NAME_print_ex(bio.get(), name, 0,
-                       ASN1_STRFLGS_ESC_2253 | ASN1_STRFLGS_ESC_CTRL | ASN1_STRFLGS_UTF8_CONVERT | XN_FLAG_SEP_COMMA_PLUS |
-                           XN_FLAG_FN_SN);
+                       ASN1_STRFLGS_ESC_2253 | ASN1_STRFLGS_ESC_CTRL | ASN1_STRFLGS_UTF8_CONVERT |
+                           XN_FLAG_SEP_COMMA_PLUS | XN_FLAG_FN_SN);
     drain_errors();
     return text_of(bio.get());
 }
@@ -60,16 +60,24 @@ std::optional<std::string> Certificate::common_name() const {
     return text;
 }
 
-std::string Certificate::subject() const { return printed(X509_get_subject_name(get())); }
-std::string Certificate::issuer() const { return printed(X509_get_issuer_name(get())); }
+std::string Certificate::subject() const {
+    return printed(X509_get_subject_name(get()));
+}
+std::string Certificate::issuer() const {
+    return printed(X509_get_issuer_name(get()));
+}
 
 std::string Certificate::serial() const {
     const ASN1_INTEGER* number = X509_get0_serialNumber(get());
     return hex(ASN1_STRING_get0_data(number), static_cast<std::size_t>(ASN1_STRING_length(number)));
 }
 
-Instant Certificate::not_before() const { return instant_of(X509_get0_notBefore(get())); }
-Instant Certificate::not_after() const { return instant_of(X509_get0_notAfter(get())); }
+Instant Certificate::not_before() const {
+    return instant_of(X509_get0_notBefore(get()));
+}
+Instant Certificate::not_after() const {
+    return instant_of(X509_get0_notAfter(get()));
+}
 
 std::string Certificate::sha256() const {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -99,11 +107,14 @@ std::string Certificate::pem() const {
     return text_of(bio.get());
 }
 
-std::string PrivateKey::description() const { return describe(get()); }
+std::string PrivateKey::description() const {
+    return describe(get());
+}
 
 SecretBytes PrivateKey::pkcs8_pem() const {
     const OwnedBio bio(made(BIO_new(BIO_s_secmem()), "allocating"));
-    must(PEM_write_bio_PKCS8PrivateKey(bio.get(), get(), nullptr, nullptr, 0, nullptr, nullptr), "writing the private key");
+    must(PEM_write_bio_PKCS8PrivateKey(bio.get(), get(), nullptr, nullptr, 0, nullptr, nullptr),
+         "writing the private key");
     char* data = nullptr;
     const long size = BIO_get_mem_data(bio.get(), &data);
     SecretBytes bytes(std::string_view(data, static_cast<std::size_t>(size)));

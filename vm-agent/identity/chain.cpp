@@ -8,7 +8,9 @@ namespace eflow {
 
 namespace {
 
-bool same(const Certificate& a, const Certificate& b) { return X509_cmp(a.get(), b.get()) == 0; }
+bool same(const Certificate& a, const Certificate& b) {
+    return X509_cmp(a.get(), b.get()) == 0;
+}
 
 bool named_issuer(const Certificate& issuer, const Certificate& of) {
     return X509_NAME_cmp(X509_get_subject_name(issuer.get()), X509_get_issuer_name(of.get())) == 0;
@@ -27,7 +29,8 @@ BorrowedStack stack_of(std::vector<Certificate>::const_iterator from, std::vecto
     return stack;
 }
 
-/// Goes on after a fault, so that all of them are collected: the answer is read from the list, never from the return value.
+/// Goes on after a fault, so that all of them are collected: the answer is read from the list, never from the return
+/// value.
 int collect(int verified, X509_STORE_CTX* context) {
     if (verified == 1) return 1;
     auto* faults = static_cast<std::vector<ChainFault>*>(X509_STORE_CTX_get_app_data(context));
@@ -60,11 +63,13 @@ ChainOrder order_chain(const Certificate& leaf, const std::vector<Certificate>& 
     }
     while (!order.path.back().self_issued()) {
         const Certificate& last = order.path.back();
-        auto next = std::find_if(rest.begin(), rest.end(),
-                                 [&](const Certificate& one) { return named_issuer(one, last) && signed_by(last, one); });
+        auto next = std::find_if(rest.begin(), rest.end(), [&](const Certificate& one) {
+            return named_issuer(one, last) && signed_by(last, one);
+        });
         // The right name with a wrong signature is kept on the path: verifying then names the forged signature.
         if (next == rest.end())
-            next = std::find_if(rest.begin(), rest.end(), [&](const Certificate& one) { return named_issuer(one, last); });
+            next =
+                std::find_if(rest.begin(), rest.end(), [&](const Certificate& one) { return named_issuer(one, last); });
         if (next == rest.end()) break;
         order.path.push_back(*next);
         rest.erase(next);
@@ -73,10 +78,13 @@ ChainOrder order_chain(const Certificate& leaf, const std::vector<Certificate>& 
     return order;
 }
 
-std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const std::vector<Certificate>& trusted, Instant now) {
+std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const std::vector<Certificate>& trusted,
+                                     Instant now) {
     std::vector<ChainFault> faults;
     const OwnedStore store(made(X509_STORE_new(), "allocating"));
-    const auto trust = [&](const Certificate& anchor) { must(X509_STORE_add_cert(store.get(), anchor.get()), "trusting a certificate"); };
+    const auto trust = [&](const Certificate& anchor) {
+        must(X509_STORE_add_cert(store.get(), anchor.get()), "trusting a certificate");
+    };
     if (trusted.empty())
         trust(path.back());
     else
@@ -84,7 +92,8 @@ std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const
 
     const BorrowedStack between = stack_of(path.begin() + 1, path.end());
     const OwnedStoreContext context(made(X509_STORE_CTX_new(), "allocating"));
-    must(X509_STORE_CTX_init(context.get(), store.get(), path.front().get(), between.get()), "preparing the verification");
+    must(X509_STORE_CTX_init(context.get(), store.get(), path.front().get(), between.get()),
+         "preparing the verification");
     X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
     // Without a purpose any extended key usage would pass.
     must(X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_SSL_CLIENT), "setting the purpose");
@@ -96,7 +105,8 @@ std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const
     X509_STORE_CTX_set_verify_cb(context.get(), collect);
     const int verified = X509_verify_cert(context.get());
     const std::string errors = drain_errors();
-    if (verified != 1 && faults.empty()) faults.push_back({0, path.front().subject(), errors.empty() ? "verification failed" : errors});
+    if (verified != 1 && faults.empty())
+        faults.push_back({0, path.front().subject(), errors.empty() ? "verification failed" : errors});
     return faults;
 }
 

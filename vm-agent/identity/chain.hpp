@@ -23,8 +23,10 @@ struct ChainFault {
     std::string why;
 };
 
-/// Verifies path[0] up to the topmost certificate of the path (or to one of `trusted`, when given) with the client purpose
-/// set: signatures, CA flags, path lengths, name constraints, purposes, at the time `now`. A date that is out is no fault here: the check `current` tells of it.
-std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const std::vector<Certificate>& trusted, Instant now);
+/// Verifies path[0] up to the topmost certificate of the path (or to one of `trusted`, when given) with the client
+/// purpose set: signatures, CA flags, path lengths, name constraints, purposes, at the time `now`. A date that is out
+/// is no fault here: the check `current` tells of it.
+std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const std::vector<Certificate>& trusted,
+                                     Instant now);
 
 }  // namespace eflow

@@ -33,21 +33,21 @@ std::vector<std::string> alternative_names(X509* x509) {
 
 CertificateFacts facts(const Certificate& certificate, Instant now) {
     constexpr std::array<std::pair<std::uint32_t, const char*>, 9> usages{{{KU_DIGITAL_SIGNATURE, "digitalSignature"},
-                                                                          {KU_NON_REPUDIATION, "nonRepudiation"},
-                                                                          {KU_KEY_ENCIPHERMENT, "keyEncipherment"},
-                                                                          {KU_DATA_ENCIPHERMENT, "dataEncipherment"},
-                                                                          {KU_KEY_AGREEMENT, "keyAgreement"},
-                                                                          {KU_KEY_CERT_SIGN, "keyCertSign"},
-                                                                          {KU_CRL_SIGN, "cRLSign"},
-                                                                          {KU_ENCIPHER_ONLY, "encipherOnly"},
-                                                                          {KU_DECIPHER_ONLY, "decipherOnly"}}};
+                                                                           {KU_NON_REPUDIATION, "nonRepudiation"},
+                                                                           {KU_KEY_ENCIPHERMENT, "keyEncipherment"},
+                                                                           {KU_DATA_ENCIPHERMENT, "dataEncipherment"},
+                                                                           {KU_KEY_AGREEMENT, "keyAgreement"},
+                                                                           {KU_KEY_CERT_SIGN, "keyCertSign"},
+                                                                           {KU_CRL_SIGN, "cRLSign"},
+                                                                           {KU_ENCIPHER_ONLY, "encipherOnly"},
+                                                                           {KU_DECIPHER_ONLY, "decipherOnly"}}};
     constexpr std::array<std::pair<std::uint32_t, const char*>, 7> purposes{{{XKU_SSL_CLIENT, "clientAuth"},
-                                                                            {XKU_SSL_SERVER, "serverAuth"},
-                                                                            {XKU_SMIME, "emailProtection"},
-                                                                            {XKU_CODE_SIGN, "codeSigning"},
-                                                                            {XKU_OCSP_SIGN, "OCSPSigning"},
-                                                                            {XKU_TIMESTAMP, "timeStamping"},
-                                                                            {XKU_ANYEKU, "anyExtendedKeyUsage"}}};
+                                                                             {XKU_SSL_SERVER, "serverAuth"},
+                                                                             {XKU_SMIME, "emailProtection"},
+                                                                             {XKU_CODE_SIGN, "codeSigning"},
+                                                                             {XKU_OCSP_SIGN, "OCSPSigning"},
+                                                                             {XKU_TIMESTAMP, "timeStamping"},
+                                                                             {XKU_ANYEKU, "anyExtendedKeyUsage"}}};
     X509* x509 = certificate.get();
     CertificateFacts seen;
     seen.subject = certificate.subject();

@@ -41,13 +41,15 @@ const Extensions& device_profile() {
 
 PrivateKey generate(KeyKind kind) {
     const bool ec = kind == KeyKind::ec_p256;
-    const OwnedKeyContext context(made(EVP_PKEY_CTX_new_id(ec ? EVP_PKEY_EC : EVP_PKEY_RSA, nullptr), "preparing a key"));
+    const OwnedKeyContext context(
+        made(EVP_PKEY_CTX_new_id(ec ? EVP_PKEY_EC : EVP_PKEY_RSA, nullptr), "preparing a key"));
     must(EVP_PKEY_keygen_init(context.get()), "preparing a key");
     if (ec) {
         must(EVP_PKEY_CTX_set_ec_paramgen_curve_nid(context.get(), NID_X9_62_prime256v1), "choosing P-256");
         must(EVP_PKEY_CTX_set_ec_param_enc(context.get(), OPENSSL_EC_NAMED_CURVE), "naming the curve");
     } else {
-        must(EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), kind == KeyKind::rsa_4096 ? 4096 : 2048), "choosing the key's width");
+        must(EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), kind == KeyKind::rsa_4096 ? 4096 : 2048),
+             "choosing the key's width");
     }
     EVP_PKEY* key = nullptr;
     must(EVP_PKEY_keygen(context.get(), &key), "making a key");
@@ -66,22 +68,25 @@ void set_serial(X509* x509) {
 }
 
 /// A certificate for `common_name`, signed by `issuer` or by itself.
-Issued issue(const std::string& common_name, KeyKind kind, const Extensions& profile, const TestIdentityRequest& request,
-             const Issued* issuer) {
+Issued issue(const std::string& common_name, KeyKind kind, const Extensions& profile,
+             const TestIdentityRequest& request, const Issued* issuer) {
     PrivateKey key = generate(kind);
     OwnedX509 x509(made(X509_new(), "allocating"));
     must(X509_set_version(x509.get(), 2), "making a certificate");
     set_serial(x509.get());
     X509_NAME* name = X509_get_subject_name(x509.get());
-    must(X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(common_name.data()),
+    must(X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
+                                    reinterpret_cast<const unsigned char*>(common_name.data()),
                                     static_cast<int>(common_name.size()), -1, 0),
          "naming the subject");
     X509* signer = issuer != nullptr ? issuer->certificate.get() : x509.get();
     must(X509_set_issuer_name(x509.get(), X509_get_subject_name(signer)), "naming the issuer");
     must(X509_set_pubkey(x509.get(), key.get()), "setting the public key");
-    made(ASN1_TIME_set(X509_getm_notBefore(x509.get()), static_cast<std::time_t>(request.not_before.time_since_epoch().count())),
+    made(ASN1_TIME_set(X509_getm_notBefore(x509.get()),
+                       static_cast<std::time_t>(request.not_before.time_since_epoch().count())),
          "setting the dates");
-    made(ASN1_TIME_set(X509_getm_notAfter(x509.get()), static_cast<std::time_t>(request.not_after.time_since_epoch().count())),
+    made(ASN1_TIME_set(X509_getm_notAfter(x509.get()),
+                       static_cast<std::time_t>(request.not_after.time_since_epoch().count())),
          "setting the dates");
     X509V3_CTX context;
     X509V3_set_ctx(&context, signer, x509.get(), nullptr, nullptr, 0);
@@ -93,7 +98,9 @@ Issued issue(const std::string& common_name, KeyKind kind, const Extensions& pro
     return {Certificate(std::shared_ptr<x509_st>(x509.release(), Free<X509_free>{})), std::move(key)};
 }
 
-IssuedFile public_file(std::string path, const std::string& pem) { return {std::move(path), SecretBytes(std::string_view(pem)), false}; }
+IssuedFile public_file(std::string path, const std::string& pem) {
+    return {std::move(path), SecretBytes(std::string_view(pem)), false};
+}
 
 }  // namespace
 
@@ -102,7 +109,8 @@ std::vector<IssuedFile> create_test_identity(const TestIdentityRequest& request)
     if (const auto* finding = std::get_if<Finding>(&judged))
         throw Failure(ExitCode::usage, "the name cannot be a device's: " + finding->detail, finding->remedy);
     if (request.common_name.size() > longest_cn)
-        throw Failure(ExitCode::usage, "the name has more than 64 characters, which a common name cannot hold", "Choose a shorter one.");
+        throw Failure(ExitCode::usage, "the name has more than 64 characters, which a common name cannot hold",
+                      "Choose a shorter one.");
 
     const Issued root = issue("Azure_IoT_Hub_CA_Cert_Test_Only", request.ca_key, authority_profile(), request, nullptr);
     const Issued intermediate =

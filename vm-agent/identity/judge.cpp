@@ -38,8 +38,8 @@ struct Subject {
 std::string day(Instant instant) {
     const std::chrono::year_month_day ymd(std::chrono::floor<days>(instant));
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", static_cast<int>(ymd.year()), static_cast<unsigned>(ymd.month()),
-                  static_cast<unsigned>(ymd.day()));
+    std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", static_cast<int>(ymd.year()),
+                  static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()));
     return text.data();
 }
 
@@ -80,10 +80,12 @@ Finding key_matches(const Subject& subject) {
 
 Finding leaf_first(const Subject& subject) {
     constexpr auto id = "identity.leaf-first";
-    if (subject.key && !subject.own) return skipped(id, "The order of the file was not judged", "no certificate belongs to the key");
+    if (subject.key && !subject.own)
+        return skipped(id, "The order of the file was not judged", "no certificate belongs to the key");
     if (!subject.key && !subject.order.path.empty()) {
         const CertificateFacts first = facts(subject.file.front(), subject.expected->now);
-        if (!first.ca || subject.file.size() == 1) return ok(id, "The leaf stands first", subject.file.front().subject());
+        if (!first.ca || subject.file.size() == 1)
+            return ok(id, "The leaf stands first", subject.file.front().subject());
     } else if (*subject.own == 0) {
         return ok(id, "The leaf stands first", subject.file.front().subject());
     }
@@ -100,26 +102,33 @@ Finding cn_valid(const Subject& subject) {
     constexpr auto remedy = "Have the certificate issued with the registration ID as its only common name (CN).";
     const X509_NAME* name = X509_get_subject_name(subject.leaf().get());
     const bool has_cn = X509_NAME_get_index_by_NID(name, NID_commonName, -1) >= 0;
-    if (!has_cn) return failed(id, "The certificate has no common name", at(0, subject.leaf()) + ": DPS takes the registration ID from the CN", remedy);
+    if (!has_cn)
+        return failed(id, "The certificate has no common name",
+                      at(0, subject.leaf()) + ": DPS takes the registration ID from the CN", remedy);
     const auto cn = subject.leaf().common_name();
-    if (!cn) return failed(id, "The common name cannot be read", at(0, subject.leaf()) + ": it holds a NUL or is no text", remedy);
+    if (!cn)
+        return failed(id, "The common name cannot be read", at(0, subject.leaf()) + ": it holds a NUL or is no text",
+                      remedy);
     if (cn->size() > longest_cn)
-        return failed(id, "The common name is too long", at(0, subject.leaf()) + ": " + std::to_string(cn->size()) + " characters, more than 64", remedy);
+        return failed(id, "The common name is too long",
+                      at(0, subject.leaf()) + ": " + std::to_string(cn->size()) + " characters, more than 64", remedy);
     const auto parsed = RegistrationId::parse(*cn);
     if (const auto* finding = std::get_if<Finding>(&parsed))
-        return failed(id, "The common name is not a registration ID", at(0, subject.leaf()) + ": " + finding->detail, remedy);
+        return failed(id, "The common name is not a registration ID", at(0, subject.leaf()) + ": " + finding->detail,
+                      remedy);
     return ok(id, "The common name is a registration ID", *cn);
 }
 
 Finding cn_matches(const Subject& subject) {
     constexpr auto id = "identity.cn-matches-registration-id";
-    if (!subject.expected->registration_id) return skipped(id, "The CN was not compared", "no valid registration ID was given");
+    if (!subject.expected->registration_id)
+        return skipped(id, "The CN was not compared", "no valid registration ID was given");
     const auto cn = subject.leaf().common_name();
     const std::string& wanted = subject.expected->registration_id->text();
     if (cn && subject.expected->registration_id->same_as(*cn)) return ok(id, "The CN is the registration ID", *cn);
     return failed(id, "The CN is not the registration ID",
-                  "the certificate says " + (cn ? "'" + *cn + "'" : std::string("nothing")) + ", the registration ID is '" + wanted +
-                      "'; DPS refuses the device with 401 when they differ",
+                  "the certificate says " + (cn ? "'" + *cn + "'" : std::string("nothing")) +
+                      ", the registration ID is '" + wanted + "'; DPS refuses the device with 401 when they differ",
                   cn ? "Give --registration-id " + *cn + ", or a certificate issued for " + wanted + "."
                      : "Give a certificate issued for " + wanted + ".");
 }
@@ -132,18 +141,23 @@ Finding chain_complete(const Subject& subject) {
         return failed(id, "An issuer is missing between the certificates of the file",
                       "nothing in " + subject.file_name + " was issued to " + last.issuer() + ", which issued " +
                           at(path.size() - 1, last) + "; left over: " + subject.order.unrelated.front().subject(),
-                      "Add the certificate of " + last.issuer() + " (and take out what does not belong): "
-                      "cat leaf.pem intermediate.pem > full-chain.pem");
+                      "Add the certificate of " + last.issuer() +
+                          " (and take out what does not belong): "
+                          "cat leaf.pem intermediate.pem > full-chain.pem");
     }
-    if (path.size() > 1) return ok(id, "The chain is complete", std::to_string(path.size()) + " certificates, up to " + path.back().subject());
+    if (path.size() > 1)
+        return ok(id, "The chain is complete",
+                  std::to_string(path.size()) + " certificates, up to " + path.back().subject());
     if (subject.leaf().self_issued()) return ok(id, "The certificate is self-signed", subject.leaf().subject());
     if (subject.expected->enrollment == Enrollment::individual)
         return ok(id, "The leaf stands alone, which an individual enrollment takes", subject.leaf().subject());
-    return warning(id, "The leaf stands alone",
-                   subject.file_name + " holds no issuer; a group enrollment refuses that with 401 (CA certificate not found) unless " +
-                       subject.leaf().issuer() + " itself is the enrolled CA",
-                   "Give the full chain: cat leaf.pem intermediate.pem > full-chain.pem. For an individual enrollment say "
-                   "--enrollment individual.");
+    return warning(
+        id, "The leaf stands alone",
+        subject.file_name +
+            " holds no issuer; a group enrollment refuses that with 401 (CA certificate not found) unless " +
+            subject.leaf().issuer() + " itself is the enrolled CA",
+        "Give the full chain: cat leaf.pem intermediate.pem > full-chain.pem. For an individual enrollment say "
+        "--enrollment individual.");
 }
 
 Finding chain_verifies(const Subject& subject) {
@@ -155,9 +169,10 @@ Finding chain_verifies(const Subject& subject) {
     std::vector<std::string> lines;
     for (const auto& fault : faults)
         lines.push_back("depth " + std::to_string(fault.depth) + ", " + fault.subject + ": " + fault.why);
-    return failed(id, "The chain does not verify", joined(lines),
-                  "Compare the certificate at that depth with what the authority issued: openssl verify -purpose sslclient "
-                  "-CAfile root.pem -untrusted intermediate.pem leaf.pem");
+    return failed(
+        id, "The chain does not verify", joined(lines),
+        "Compare the certificate at that depth with what the authority issued: openssl verify -purpose sslclient "
+        "-CAfile root.pem -untrusted intermediate.pem leaf.pem");
 }
 
 Finding not_a_ca(const Subject& subject) {
@@ -195,8 +210,10 @@ Finding key_strength(const Subject& subject) {
         const Certificate& one = subject.order.path[depth];
         EVP_PKEY* key = X509_get0_pubkey(one.get());
         const int kind = key == nullptr ? NID_undef : EVP_PKEY_base_id(key);
-        const bool narrow = key == nullptr || ((kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS) && EVP_PKEY_bits(key) < least_rsa_bits) ||
-                            (kind == EVP_PKEY_EC && EVP_PKEY_bits(key) < 224);
+        const bool narrow =
+            key == nullptr ||
+            ((kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS) && EVP_PKEY_bits(key) < least_rsa_bits) ||
+            (kind == EVP_PKEY_EC && EVP_PKEY_bits(key) < 224);
         if (!narrow) continue;
         weak.push_back(at(depth, one) + ": " + one.key_description());
         // A root is trusted for being known, not for its signature.
@@ -224,7 +241,8 @@ Finding signature_strength(const Subject& subject) {
             weak.push_back(at(depth, one) + ": " + one.signature_description());
     }
     if (weak.empty()) return ok(id, "The signatures are strong enough", subject.leaf().signature_description());
-    return failed(id, "A signature of the chain is too weak", joined(weak), "Have it issued anew, signed with SHA-256.");
+    return failed(id, "A signature of the chain is too weak", joined(weak),
+                  "Have it issued anew, signed with SHA-256.");
 }
 
 Finding current(const Subject& subject) {
@@ -237,8 +255,9 @@ Finding current(const Subject& subject) {
         if (now > one.not_after()) faults.push_back(at(depth, one) + ": expired on " + day(one.not_after()));
     }
     if (faults.empty()) return ok(id, "All certificates are within their dates", "today is " + day(now));
-    return failed(id, "A certificate is outside its dates", joined(faults) + "\nthe clock here says " + day(now),
-                  "If the clock is right, have the certificate issued anew; else set the clock first: timedatectl status");
+    return failed(
+        id, "A certificate is outside its dates", joined(faults) + "\nthe clock here says " + day(now),
+        "If the clock is right, have the certificate issued anew; else set the clock first: timedatectl status");
 }
 
 Finding expires_soon(const Subject& subject) {
@@ -254,7 +273,8 @@ Finding expires_soon(const Subject& subject) {
                                 std::to_string(std::chrono::floor<days>(one.not_after() - now).count()) + " days");
     }
     if (!soon_gone.empty())
-        return warning(id, "A certificate expires soon", joined(soon_gone), "Have it issued anew, then run provision with the new files.");
+        return warning(id, "A certificate expires soon", joined(soon_gone),
+                       "Have it issued anew, then run provision with the new files.");
     if (now > first) return skipped(id, "How long the certificates last was not judged", "one has expired already");
     return ok(id, "No certificate expires soon", "the first on " + day(first));
 }
@@ -267,21 +287,26 @@ Finding before_2038(const Subject& subject) {
         if (one.not_after() >= start_of_2038) late.push_back(at(depth, one) + ": expires on " + day(one.not_after()));
     }
     if (late.empty()) return ok(id, "All certificates expire before 2038");
-    const std::string detail = joined(late) +
-                               "\nMicrosoft's how-to excludes certificates that expire on or after 2038-01-01: a limit of libiothsm in "
-                               "IoT Edge 1.0 and 1.1. Versions 1.2 and later (1.4, 1.5, 1.6) do not have it.";
-    constexpr auto remedy = "On IoT Edge 1.2 or later say --allow-after-2038; else have the certificate issued with an earlier end.";
-    return subject.expected->allow_after_2038 ? warning(id, "A certificate expires in 2038 or later, as allowed", detail, remedy)
-                                              : failed(id, "A certificate expires in 2038 or later", detail, remedy);
+    const std::string detail =
+        joined(late) +
+        "\nMicrosoft's how-to excludes certificates that expire on or after 2038-01-01: a limit of libiothsm in "
+        "IoT Edge 1.0 and 1.1. Versions 1.2 and later (1.4, 1.5, 1.6) do not have it.";
+    constexpr auto remedy =
+        "On IoT Edge 1.2 or later say --allow-after-2038; else have the certificate issued with an earlier end.";
+    return subject.expected->allow_after_2038
+               ? warning(id, "A certificate expires in 2038 or later, as allowed", detail, remedy)
+               : failed(id, "A certificate expires in 2038 or later", detail, remedy);
 }
 
 /// The checks after the two that read the files, in the contract's order.
 constexpr std::array<Finding (*)(const Subject&), 14> checks{
-    key_usable, key_matches,  leaf_first,         cn_matches, cn_valid,     chain_complete, chain_verifies,
-    not_a_ca,   client_auth,  key_strength,       signature_strength, current,  expires_soon, before_2038};
+    key_usable, key_matches, leaf_first,   cn_matches,         cn_valid, chain_complete, chain_verifies,
+    not_a_ca,   client_auth, key_strength, signature_strength, current,  expires_soon,   before_2038};
 constexpr std::array<const char*, 14> check_ids{
-    "key-usable", "key-matches", "leaf-first",   "cn-matches-registration-id", "cn-valid", "chain-complete", "chain-verifies",
-    "not-a-ca",   "client-auth", "key-strength", "signature-strength",         "current",  "expires-soon",   "before-2038"};
+    "key-usable",   "key-matches",    "leaf-first",         "cn-matches-registration-id",
+    "cn-valid",     "chain-complete", "chain-verifies",     "not-a-ca",
+    "client-auth",  "key-strength",   "signature-strength", "current",
+    "expires-soon", "before-2038"};
 
 Findings all_skipped(const std::string& why) {
     Findings findings;
@@ -318,8 +343,9 @@ Findings judged_rows(const Subject& subject) {
 
 }  // namespace
 
-IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_view certificate_name, std::string_view key_bytes,
-                               std::string_view key_name, const IdentityExpectation& expectation) {
+IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_view certificate_name,
+                               std::string_view key_bytes, std::string_view key_name,
+                               const IdentityExpectation& expectation) {
     IdentityVerdict verdict;
     auto certificates = read_chain(certificate_bytes, certificate_name, verdict.findings);
     Subject subject;
@@ -332,7 +358,8 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
         verdict.findings.push_back(std::move(*finding));
     } else {
         subject.key = std::get<PrivateKey>(std::move(key));
-        verdict.findings.push_back(ok("identity.key-readable", "The private key can be read", subject.key->description()));
+        verdict.findings.push_back(
+            ok("identity.key-readable", "The private key can be read", subject.key->description()));
     }
     if (!certificates) {
         append(verdict.findings, all_skipped("the certificate cannot be read"));
@@ -353,7 +380,8 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
     return verdict;
 }
 
-Findings judge_certificate(std::string_view certificate_bytes, std::string_view certificate_name, const IdentityExpectation& expectation) {
+Findings judge_certificate(std::string_view certificate_bytes, std::string_view certificate_name,
+                           const IdentityExpectation& expectation) {
     Findings findings;
     auto certificates = read_chain(certificate_bytes, certificate_name, findings);
     findings.push_back(skipped("identity.key-readable", "The private key was not judged", "no key was given"));

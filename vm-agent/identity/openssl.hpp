@@ -25,8 +25,12 @@ struct Free {
     }
 };
 
-inline void free_stack(STACK_OF(X509) * certificates) { sk_X509_free(certificates); }
-inline void free_names(GENERAL_NAMES* names) { GENERAL_NAMES_free(names); }
+inline void free_stack(STACK_OF(X509) * certificates) {
+    sk_X509_free(certificates);
+}
+inline void free_names(GENERAL_NAMES* names) {
+    GENERAL_NAMES_free(names);
+}
 
 using OwnedBio = std::unique_ptr<BIO, Free<BIO_free_all>>;
 using OwnedKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
@@ -40,8 +44,8 @@ using OwnedBignum = std::unique_ptr<BIGNUM, Free<BN_free>>;
 /// A stack that borrows its certificates.
 using BorrowedStack = std::unique_ptr<STACK_OF(X509), Free<free_stack>>;
 
-/// Everything in OpenSSL's error queue as one text, and the queue empty afterwards: what is left in it would be blamed on
-/// the next caller.
+/// Everything in OpenSSL's error queue as one text, and the queue empty afterwards: what is left in it would be blamed
+/// on the next caller.
 std::string drain_errors();
 
 /// `object`, or Failure(internal) naming `doing` and the error queue.

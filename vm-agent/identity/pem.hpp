@@ -21,8 +21,8 @@ struct InputLimits {
 /// Else the finding identity.cert-readable: `name` is the file as the user gave it.
 Judged<std::vector<Certificate>> read_certificates(std::string_view bytes, std::string_view name);
 
-/// The one private key of a PEM file (PKCS#1, SEC1 or PKCS#8). Else the finding identity.key-readable; an encrypted key is
-/// refused with the openssl command that decrypts it.
+/// The one private key of a PEM file (PKCS#1, SEC1 or PKCS#8). Else the finding identity.key-readable; an encrypted key
+/// is refused with the openssl command that decrypts it.
 Judged<PrivateKey> read_private_key(std::string_view bytes, std::string_view name);
 
 }  // namespace eflow

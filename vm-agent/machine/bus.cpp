@@ -12,7 +12,8 @@ namespace {
 constexpr std::uint64_t call_timeout_us = 10'000'000;
 
 [[noreturn]] void unreachable(int result) {
-    throw Failure(ExitCode::machine_lacks, std::string("systemd cannot be reached over the system bus: ") + std::strerror(-result),
+    throw Failure(ExitCode::machine_lacks,
+                  std::string("systemd cannot be reached over the system bus: ") + std::strerror(-result),
                   "Check that this machine runs systemd and dbus: systemctl status dbus");
 }
 
@@ -55,7 +56,8 @@ std::string text_property(sd_bus* bus, const std::string& path, const char* inte
 unsigned number_property(sd_bus* bus, const std::string& path, const char* interface, const char* name, char type) {
     sd_bus_error error{};
     std::uint32_t number = 0;
-    const int result = sd_bus_get_property_trivial(bus, systemd1::service, path.c_str(), interface, name, &error, type, &number);
+    const int result =
+        sd_bus_get_property_trivial(bus, systemd1::service, path.c_str(), interface, name, &error, type, &number);
     sd_bus_error_free(&error);
     return result >= 0 ? number : 0;
 }

@@ -44,10 +44,12 @@ inline constexpr const char* unit_service = "org.freedesktop.systemd1.Service";
 }  // namespace systemd1
 
 template <class... Arguments>
-OwnedMessage call_manager(sd_bus* bus, const char* member, std::string& why, const char* types, Arguments... arguments) {
+OwnedMessage call_manager(sd_bus* bus, const char* member, std::string& why, const char* types,
+                          Arguments... arguments) {
     sd_bus_error error{};
     sd_bus_message* reply = nullptr;
-    const int result = sd_bus_call_method(bus, systemd1::service, systemd1::path, systemd1::manager, member, &error, &reply, types, arguments...);
+    const int result = sd_bus_call_method(bus, systemd1::service, systemd1::path, systemd1::manager, member, &error,
+                                          &reply, types, arguments...);
     if (result < 0) why = std::string(member) + ": " + (error.message != nullptr ? error.message : "no answer");
     sd_bus_error_free(&error);
     return OwnedMessage(result < 0 ? nullptr : reply);

@@ -35,13 +35,15 @@ Sight<std::string> get(const std::string& socket_path, const std::string& target
         failure = error;
         return !error;
     };
-    stream.async_connect(asio::local::stream_protocol::endpoint(socket_path), [&](const boost::system::error_code& connected) {
-        if (!noted(connected)) return;
-        http::async_write(stream, request, [&](const boost::system::error_code& written, std::size_t) {
-            if (!noted(written)) return;
-            http::async_read(stream, buffer, parser, [&](const boost::system::error_code& read, std::size_t) { noted(read); });
+    stream.async_connect(
+        asio::local::stream_protocol::endpoint(socket_path), [&](const boost::system::error_code& connected) {
+            if (!noted(connected)) return;
+            http::async_write(stream, request, [&](const boost::system::error_code& written, std::size_t) {
+                if (!noted(written)) return;
+                http::async_read(stream, buffer, parser,
+                                 [&](const boost::system::error_code& read, std::size_t) { noted(read); });
+            });
         });
-    });
     context.run();
     if (failure == beast::error::timeout) return Sight<std::string>::unseen(socket_path + " did not answer in time");
     if (failure) return Sight<std::string>::unseen(socket_path + ": " + failure.message());
@@ -63,13 +65,16 @@ Sight<std::vector<ContainerSeen>> list_containers(const std::string& socket_path
     const Sight<std::string> body = get(socket_path, "/containers/json?all=1", deadline);
     if (!body.value) return Containers::unseen(body.why);
     const json listed = json::parse(*body.value, nullptr, false);
-    if (!listed.is_array()) return Containers::unseen(socket_path + " answered something that is no list of containers");
+    if (!listed.is_array())
+        return Containers::unseen(socket_path + " answered something that is no list of containers");
     std::vector<ContainerSeen> containers;
     for (const auto& one : listed) {
-        if (!one.is_object()) return Containers::unseen(socket_path + " answered something that is no list of containers");
+        if (!one.is_object())
+            return Containers::unseen(socket_path + " answered something that is no list of containers");
         ContainerSeen seen;
         const auto names = one.find("Names");
-        if (names != one.end() && names->is_array() && !names->empty() && names->front().is_string()) seen.name = names->front().get<std::string>();
+        if (names != one.end() && names->is_array() && !names->empty() && names->front().is_string())
+            seen.name = names->front().get<std::string>();
         if (seen.name.starts_with('/')) seen.name.erase(0, 1);
         seen.image = text_in(one, "Image");
         seen.state = text_in(one, "State");

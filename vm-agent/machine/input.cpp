@@ -23,9 +23,11 @@ InputFile read_input(const std::string& path, std::size_t limit) {
     if (fstat(file.get(), &status) != 0) return {State::not_readable, {}, std::strerror(errno)};
     if (!S_ISREG(status.st_mode)) return {State::not_a_file, {}, "it is a folder, a pipe or a device, not a file"};
     if (static_cast<std::size_t>(status.st_size) > limit)
-        return {State::too_large, {},
-                "it has " + std::to_string(status.st_size) + " bytes, more than " +
-                    (limit % (1024 * 1024) == 0 ? std::to_string(limit / (1024 * 1024)) + " MiB" : std::to_string(limit))};
+        return {
+            State::too_large,
+            {},
+            "it has " + std::to_string(status.st_size) + " bytes, more than " +
+                (limit % (1024 * 1024) == 0 ? std::to_string(limit / (1024 * 1024)) + " MiB" : std::to_string(limit))};
     SecretBytes bytes(static_cast<std::size_t>(status.st_size));
     std::size_t filled = 0;
     while (filled < bytes.size()) {

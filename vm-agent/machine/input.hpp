@@ -14,8 +14,8 @@ struct InputFile {
     std::string why;
 };
 
-/// Reads a regular file of at most `limit` bytes, links followed as the user meant. Never blocks: a FIFO or a device is told
-/// from a file before it is read, and a file over the limit is not read at all.
+/// Reads a regular file of at most `limit` bytes, links followed as the user meant. Never blocks: a FIFO or a device is
+/// told from a file before it is read, and a file over the limit is not read at all.
 InputFile read_input(const std::string& path, std::size_t limit);
 
 }  // namespace eflow

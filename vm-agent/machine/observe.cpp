@@ -3,8 +3,8 @@
 #include <chrono>
 
 #include "shared/failure.hpp"
-#include "vm-agent/config/judge.hpp"
 #include "vm-agent/config/file_uri.hpp"
+#include "vm-agent/config/judge.hpp"
 #include "vm-agent/machine/containers.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
 #include "vm-agent/machine/users.hpp"
@@ -60,8 +60,8 @@ void see_services(const Tree& tree, const ObservationPoints& points, Observation
     if (!device_info.value)
         seen.device_info = Sight<std::optional<DeviceInfo>>::unseen(device_info.why);
     else
-        seen.device_info =
-            Sight<std::optional<DeviceInfo>>::of(device_info.value->present ? parse_device_info(device_info.value->text) : std::nullopt);
+        seen.device_info = Sight<std::optional<DeviceInfo>>::of(
+            device_info.value->present ? parse_device_info(device_info.value->text) : std::nullopt);
 }
 
 }  // namespace

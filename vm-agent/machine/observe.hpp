@@ -13,7 +13,8 @@ struct ObservationPoints {
     std::string docker_socket = "/run/docker.sock";
 };
 
-/// Everything that can be seen of the machine in `tree` at `now`. Nothing that cannot be seen is an error: it is a reason.
+/// Everything that can be seen of the machine in `tree` at `now`. Nothing that cannot be seen is an error: it is a
+/// reason.
 Observations observe(const Tree& tree, Instant now, const ObservationPoints& points = {});
 
 }  // namespace eflow

@@ -21,8 +21,7 @@ namespace {
 }
 
 void write_one(const OutputFile& file) {
-    const Descriptor descriptor(
-        open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    const Descriptor descriptor(open(file.path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!descriptor.valid()) cannot_write(file.path, errno);
     std::string_view rest = file.contents.reveal();
     while (!rest.empty()) {

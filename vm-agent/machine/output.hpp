@@ -14,8 +14,8 @@ struct OutputFile {
     unsigned mode = 0644;
 };
 
-/// Writes all files or none, durable; makes missing folders (0755). Never overwrites: an existing path, a link too, is a
-/// Failure(refused) before anything is written, and a file that appears meanwhile is left alone.
+/// Writes all files or none, durable; makes missing folders (0755). Never overwrites: an existing path, a link too, is
+/// a Failure(refused) before anything is written, and a file that appears meanwhile is left alone.
 void write_new(const std::vector<OutputFile>& files);
 
 }  // namespace eflow

@@ -1,7 +1,13 @@
 #include "vm-agent/machine/process.hpp"
 
+#include <algorithm>
 #include <array>
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
@@ -15,8 +21,6 @@
 #include <boost/process/extend.hpp>
 #include <boost/process/group.hpp>
 #include <boost/process/io.hpp>
-#include <signal.h>
-#include <sys/wait.h>
 
 #include "shared/failure.hpp"
 
@@ -38,13 +42,14 @@ public:
 
     template <class Done>
     void read(Done done) {
-        pipe_.async_read_some(asio::buffer(chunk_), [this, done](const boost::system::error_code& error, std::size_t size) {
-            text_.append(chunk_.data(), std::min(size, limit_ - std::min(limit_, text_.size())));
-            if (error)
-                done();
-            else
-                read(done);
-        });
+        pipe_.async_read_some(asio::buffer(chunk_),
+                              [this, done](const boost::system::error_code& error, std::size_t size) {
+                                  text_.append(chunk_.data(), std::min(size, limit_ - std::min(limit_, text_.size())));
+                                  if (error)
+                                      done();
+                                  else
+                                      read(done);
+                              });
     }
 
     void close() {
@@ -61,9 +66,21 @@ private:
     std::string text_;
 };
 
+/// In the child, before exec. Boost.Process leaves its own pipe ends open there, and whoever started us may have left
+/// more.
+void keep_descriptors_to_ourselves() {
+    constexpr unsigned close_on_exec = 1U << 2;  // CLOSE_RANGE_CLOEXEC
+    if (syscall(SYS_close_range, 3U, ~0U, close_on_exec) == 0) return;
+    // Before Linux 5.11. Only async-signal-safe calls are allowed between fork and exec.
+    for (int descriptor = 3; descriptor < 1024; ++descriptor) fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+
 }  // namespace
 
-ProcessResult run_process(const std::vector<std::string>& argv, std::chrono::milliseconds timeout, std::size_t output_limit) {
+ProcessResult run_process(const std::vector<std::string>& argv, std::chrono::milliseconds timeout,
+                          std::size_t output_limit) {
+    if (std::any_of(argv.begin(), argv.end(), [](const std::string& one) { return one.empty(); }))
+        throw Failure(ExitCode::internal, "an empty argument cannot be passed to " + argv.front());
     asio::io_context context;
     Capture capture(context, output_limit);
     asio::steady_timer timer(context);
@@ -73,10 +90,13 @@ ProcessResult run_process(const std::vector<std::string>& argv, std::chrono::mil
     environment["LANG"] = "C.UTF-8";
 
     std::error_code error;
-    bp::child child(bp::exe = argv.front(), bp::args = std::vector<std::string>(argv.begin() + 1, argv.end()), environment,
-                    bp::std_in < bp::null, (bp::std_out & bp::std_err) > capture.pipe(), group, error);
+    bp::child child(
+        bp::exe = argv.front(), bp::args = std::vector<std::string>(argv.begin() + 1, argv.end()), environment,
+        bp::std_in<bp::null, (bp::std_out & bp::std_err)> capture.pipe(), group,
+        bp::extend::on_exec_setup = [](auto&) { keep_descriptors_to_ourselves(); }, error);
     if (error)
-        throw Failure(ExitCode::machine_lacks, "cannot start " + argv.front() + ": " + error.message(), "Check that it is installed and executable.");
+        throw Failure(ExitCode::machine_lacks, "cannot start " + argv.front() + ": " + error.message(),
+                      "Check that it is installed and executable.");
 
     ProcessResult result;
     capture.read([&] { timer.cancel(); });

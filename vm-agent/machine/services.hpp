@@ -9,13 +9,14 @@ namespace eflow {
 
 /// How one unit came out of an apply.
 struct UnitOutcome {
-    std::string unit;      ///< "aziot-edged.service"
-    std::string job;       ///< the job's result as systemd says it: done, failed, timeout, dependency, canceled; "" when no job ran
-    std::string active;    ///< ActiveState after it
-    std::string sub;       ///< SubState
-    std::string result;    ///< Service Result: success, exit-code, signal, …
-    int exit_status = 0;   ///< ExecMainStatus
-    unsigned restarts = 0; ///< NRestarts
+    std::string unit;  ///< "aziot-edged.service"
+    std::string
+        job;  ///< the job's result as systemd says it: done, failed, timeout, dependency, canceled; "" when no job ran
+    std::string active;                   ///< ActiveState after it
+    std::string sub;                      ///< SubState
+    std::string result;                   ///< Service Result: success, exit-code, signal, …
+    int exit_status = 0;                  ///< ExecMainStatus
+    unsigned restarts = 0;                ///< NRestarts
     std::vector<std::string> last_lines;  ///< of its journal, when it failed
 
     [[nodiscard]] bool failed() const;
@@ -23,9 +24,9 @@ struct UnitOutcome {
 
 /// How an apply ended. `ok()` needs the command's exit code and every unit.
 struct ApplyOutcome {
-    int exit_code = 0;        ///< of `iotedge config apply`
+    int exit_code = 0;  ///< of `iotedge config apply`
     bool timed_out = false;
-    std::string output;       ///< standard output and error, as captured, at most 64 KiB
+    std::string output;  ///< standard output and error, as captured, at most 64 KiB
     std::vector<UnitOutcome> units;
 
     [[nodiscard]] bool ok() const;
@@ -39,7 +40,8 @@ public:
     virtual ~Services() = default;
     /// `iotedge` is there to be run.
     [[nodiscard]] virtual bool can_apply() const = 0;
-    /// Runs `iotedge config apply` and watches the units' jobs. Throws Failure(machine_lacks) when it cannot even start.
+    /// Runs `iotedge config apply` and watches the units' jobs. Throws Failure(machine_lacks) when it cannot even
+    /// start.
     virtual ApplyOutcome apply(std::chrono::seconds timeout) = 0;
     /// Stops the five services (deprovision, undo on a device that had no configuration).
     virtual void stop() = 0;

@@ -22,7 +22,9 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t output_limit = 64 * 1024;
 constexpr std::size_t lines_told = 10;
 
-bool is_aziot(std::string_view unit) { return unit.starts_with("aziot-") && (unit.ends_with(".service") || unit.ends_with(".socket")); }
+bool is_aziot(std::string_view unit) {
+    return unit.starts_with("aziot-") && (unit.ends_with(".service") || unit.ends_with(".socket"));
+}
 
 /// Jobs of the aziot units as systemd reports them, from before the command starts to after it ended.
 class JobWatch {
@@ -30,15 +32,23 @@ public:
     explicit JobWatch(sd_bus* bus) : bus_(bus) {
         std::string why;
         // Without a subscription systemd sends a client no signals at all.
-        if (!call_manager(bus_, "Subscribe", why, "")) throw Failure(ExitCode::machine_lacks, "cannot follow systemd's jobs: " + why);
+        if (!call_manager(bus_, "Subscribe", why, ""))
+            throw Failure(ExitCode::machine_lacks, "cannot follow systemd's jobs: " + why);
         const auto match = [&](const char* member, sd_bus_message_handler_t handler) {
             sd_bus_slot* slot = nullptr;
-            const int result = sd_bus_match_signal(bus_, &slot, systemd1::service, systemd1::path, systemd1::manager, member, handler, this);
-            if (result < 0) throw Failure(ExitCode::machine_lacks, std::string("cannot follow systemd's jobs: ") + std::strerror(-result));
+            const int result = sd_bus_match_signal(bus_, &slot, systemd1::service, systemd1::path, systemd1::manager,
+                                                   member, handler, this);
+            if (result < 0)
+                throw Failure(ExitCode::machine_lacks,
+                              std::string("cannot follow systemd's jobs: ") + std::strerror(-result));
             slots_.emplace_back(slot);
         };
-        match("JobNew", [](sd_bus_message* message, void* self, sd_bus_error*) { return static_cast<JobWatch*>(self)->on_new(message); });
-        match("JobRemoved", [](sd_bus_message* message, void* self, sd_bus_error*) { return static_cast<JobWatch*>(self)->on_removed(message); });
+        match("JobNew", [](sd_bus_message* message, void* self, sd_bus_error*) {
+            return static_cast<JobWatch*>(self)->on_new(message);
+        });
+        match("JobRemoved", [](sd_bus_message* message, void* self, sd_bus_error*) {
+            return static_cast<JobWatch*>(self)->on_removed(message);
+        });
     }
 
     /// Handles what has arrived, waiting for more until `until`. True while the bus lives.
@@ -117,7 +127,8 @@ std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
     for (const char* unit : aziot_services) {
         const UnitSeen seen = observe(bus, unit);
         if (seen.load == "not-found") continue;
-        all.push_back({unit, jobs.result_of(unit), seen.active, seen.sub, seen.result, seen.exit_status, seen.restarts, {}});
+        all.push_back(
+            {unit, jobs.result_of(unit), seen.active, seen.sub, seen.result, seen.exit_status, seen.restarts, {}});
     }
     return all;
 }
@@ -130,10 +141,13 @@ bool any_failed(const std::vector<UnitOutcome>& units) {
 
 bool UnitOutcome::failed() const {
     const bool job_failed = !job.empty() && job != "done" && job != "skipped" && job != "canceled";
-    return job_failed || active == "failed" || sub == "auto-restart" || (result != "success" && !result.empty() && active != "active");
+    return job_failed || active == "failed" || sub == "auto-restart" ||
+           (result != "success" && !result.empty() && active != "active");
 }
 
-bool ApplyOutcome::ok() const { return exit_code == 0 && !timed_out && !any_failed(units); }
+bool ApplyOutcome::ok() const {
+    return exit_code == 0 && !timed_out && !any_failed(units);
+}
 
 std::string ApplyOutcome::why() const {
     if (ok()) return {};
@@ -153,14 +167,17 @@ std::string ApplyOutcome::why() const {
     return text;
 }
 
-bool SystemdServices::can_apply() const { return access(options_.iotedge.c_str(), X_OK) == 0; }
+bool SystemdServices::can_apply() const {
+    return access(options_.iotedge.c_str(), X_OK) == 0;
+}
 
 ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
     const OwnedBus bus = open_bus(options_.bus_address);
     JobWatch jobs(bus.get());
     const auto deadline = Clock::now() + timeout;
 
-    const ProcessResult ended = run_process({options_.iotedge, "config", "apply", "-c", "/etc/aziot/config.toml"}, timeout, output_limit);
+    const ProcessResult ended =
+        run_process({options_.iotedge, "config", "apply", "-c", "/etc/aziot/config.toml"}, timeout, output_limit);
     ApplyOutcome outcome;
     outcome.exit_code = ended.exit_code;
     outcome.timed_out = ended.timed_out;
@@ -174,12 +191,13 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
     if (ended.exit_code == 0 && !outcome.timed_out) {
         sd_bus_slot* slot = nullptr;
         bool changed = true;
-        sd_bus_match_signal(bus.get(), &slot, systemd1::service, nullptr, "org.freedesktop.DBus.Properties", "PropertiesChanged",
-                            [](sd_bus_message*, void* flag, sd_bus_error*) {
-                                *static_cast<bool*>(flag) = true;
-                                return 0;
-                            },
-                            &changed);
+        sd_bus_match_signal(
+            bus.get(), &slot, systemd1::service, nullptr, "org.freedesktop.DBus.Properties", "PropertiesChanged",
+            [](sd_bus_message*, void* flag, sd_bus_error*) {
+                *static_cast<bool*>(flag) = true;
+                return 0;
+            },
+            &changed);
         const OwnedSlot follow(slot);
         const auto settled = std::min(deadline, Clock::now() + options_.settle);
         do {

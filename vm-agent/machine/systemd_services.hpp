@@ -9,12 +9,12 @@
 namespace eflow {
 
 /// The aziot services through systemd. `iotedge config apply` exits 0 although a restart failed, so the units' own jobs
-/// (JobRemoved) and states decide. The services are Type=simple with Restart=on-failure: one that dies right after its start
-/// shows only then, so their PropertiesChanged are followed for `settle` after the last job.
+/// (JobRemoved) and states decide. The services are Type=simple with Restart=on-failure: one that dies right after its
+/// start shows only then, so their PropertiesChanged are followed for `settle` after the last job.
 class SystemdServices final : public Services {
 public:
     struct Options {
-        std::string bus_address;                         ///< empty: the system bus
+        std::string bus_address;  ///< empty: the system bus
         std::string iotedge = "/usr/bin/iotedge";
         std::chrono::milliseconds settle{3000};
     };

@@ -34,7 +34,8 @@ template <class Take>
 void each_line(const Tree& tree, const char* path, std::size_t least_fields, Take take) {
     const auto bytes = tree.read(path, largest);
     if (!bytes)
-        throw Failure(ExitCode::machine_lacks, std::string(path) + " does not exist" + (tree.live() ? "" : " below " + tree.root()),
+        throw Failure(ExitCode::machine_lacks,
+                      std::string(path) + " does not exist" + (tree.live() ? "" : " below " + tree.root()),
                       "The aziot users are looked up there; install aziot-identity-service and aziot-edge first.");
     std::string_view rest = bytes->reveal();
     while (!rest.empty()) {

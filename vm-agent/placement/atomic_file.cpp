@@ -34,7 +34,8 @@ void set_access(int descriptor, const NumericAccess& access, std::string_view sh
         throw system_failure("cannot set the mode of", shown, errno);
 }
 
-void fill(const Descriptor& folder, const std::string& name, std::string_view bytes, const NumericAccess& access, std::string_view shown) {
+void fill(const Descriptor& folder, const std::string& name, std::string_view bytes, const NumericAccess& access,
+          std::string_view shown) {
     const std::string filling = filling_name(name);
     if (unlinkat(folder.get(), filling.c_str(), 0) != 0 && errno != ENOENT)
         throw system_failure("cannot clear the way beside", shown, errno);
@@ -68,7 +69,8 @@ bool remove_name(const Descriptor& folder, const std::string& name, std::string_
     const int error = errno;
     struct stat status {};
     // A read-only file system says so before it looks whether there is such a name.
-    if (error == ENOENT || (fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)) return false;
+    if (error == ENOENT || (fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT))
+        return false;
     throw system_failure("cannot remove", shown, error);
 }
 

@@ -17,9 +17,10 @@ struct NumericAccess {
 /// Sets owner and mode on a descriptor; chown only where it changes something, so that an own folder needs no root.
 void set_access(int descriptor, const NumericAccess& access, std::string_view shown);
 
-/// Fills a new file under the filling name of `name`: exclusive, 0600, then bytes, owner, mode, fsync. A left-over of an
-/// earlier run under that name goes first. The file has no other name until `rename_filled`.
-void fill(const Descriptor& folder, const std::string& name, std::string_view bytes, const NumericAccess& access, std::string_view shown);
+/// Fills a new file under the filling name of `name`: exclusive, 0600, then bytes, owner, mode, fsync. A left-over of
+/// an earlier run under that name goes first. The file has no other name until `rename_filled`.
+void fill(const Descriptor& folder, const std::string& name, std::string_view bytes, const NumericAccess& access,
+          std::string_view shown);
 /// Gives the filled file its name, atomically replacing what stood there.
 void rename_filled(const Descriptor& folder, const std::string& name, std::string_view shown);
 /// Makes the names in `folder` durable.

@@ -33,24 +33,30 @@ Finding owner_and_mode(const Tree& tree, const UserTable& users, const std::vect
     for (const auto& one : all) {
         const auto status = tree.status(one.path);
         const std::string wanted = octal(one.access.mode) + " " + one.access.owner + ":" + one.access.group;
-        const bool right = status && (status->st_mode & 07777) == one.access.mode && status->st_uid == users.user(one.access.owner).uid &&
+        const bool right = status && (status->st_mode & 07777) == one.access.mode &&
+                           status->st_uid == users.user(one.access.owner).uid &&
                            status->st_gid == users.group(one.access.group);
         if (right) continue;
-        detail += (detail.empty() ? "" : "\n") + one.path + (status ? " is " + access_text(users, *status) + ", not " + wanted : " does not exist");
+        detail += (detail.empty() ? "" : "\n") + one.path +
+                  (status ? " is " + access_text(users, *status) + ", not " + wanted : " does not exist");
         if (status)
-            remedy += (remedy.empty() ? "" : "\n") + std::string("chown ") + one.access.owner + ":" + one.access.group + " " + one.path +
-                      "; chmod " + octal(one.access.mode) + " " + one.path;
+            remedy += (remedy.empty() ? "" : "\n") + std::string("chown ") + one.access.owner + ":" + one.access.group +
+                      " " + one.path + "; chmod " + octal(one.access.mode) + " " + one.path;
     }
     if (detail.empty()) return ok(id, "Owners and modes are as they should be");
-    return failed(id, "A file of the identity has another owner or mode", detail, remedy.empty() ? "Run eflow-agent provision again." : remedy);
+    return failed(id, "A file of the identity has another owner or mode", detail,
+                  remedy.empty() ? "Run eflow-agent provision again." : remedy);
 }
 
-Finding readable(const Tree& tree, const UserTable& users, const char* id, const char* user, const char* what, const std::string& path) {
+Finding readable(const Tree& tree, const UserTable& users, const char* id, const char* user, const char* what,
+                 const std::string& path) {
     const auto obstacle = reading_obstacle(tree, path, users.user(user));
     if (!obstacle) return ok(id, std::string(user) + " can read the " + what, path);
     const bool is_path = obstacle->segment == path;
-    return failed(id, std::string(user) + " cannot read the " + what, path + ": " + obstacle->segment + " " + obstacle->why,
-                  is_path ? "Run eflow-agent provision again: it sets owners and modes." : "Let it pass: chmod o+rx " + obstacle->segment);
+    return failed(id, std::string(user) + " cannot read the " + what,
+                  path + ": " + obstacle->segment + " " + obstacle->why,
+                  is_path ? "Run eflow-agent provision again: it sets owners and modes."
+                          : "Let it pass: chmod o+rx " + obstacle->segment);
 }
 
 Finding key_protected(const Tree& tree, const UserTable& users, const std::string& key_path) {
@@ -58,7 +64,8 @@ Finding key_protected(const Tree& tree, const UserTable& users, const std::strin
     std::string detail;
     const auto complain = [&](const std::string& text) { detail += (detail.empty() ? "" : "\n") + text; };
     const auto key = tree.status(key_path);
-    if (!key) return failed(id, "The private key does not exist", key_path, "Run eflow-agent provision again, with the key.");
+    if (!key)
+        return failed(id, "The private key does not exist", key_path, "Run eflow-agent provision again, with the key.");
     const unsigned root = users.user("root").uid;
     const unsigned keyd = users.user("aziotks").uid;
     const unsigned keyd_group = users.group("aziotks");
@@ -66,7 +73,8 @@ Finding key_protected(const Tree& tree, const UserTable& users, const std::strin
         return (status.st_mode & 02) != 0 || ((status.st_mode & 020) != 0 && status.st_gid != users.group("root")) ||
                (keyd != root && status.st_uid == keyd && (status.st_mode & 0200) != 0);
     };
-    if ((key->st_mode & 04) != 0) complain(key_path + " can be read by everybody (" + octal(key->st_mode & 07777) + ")");
+    if ((key->st_mode & 04) != 0)
+        complain(key_path + " can be read by everybody (" + octal(key->st_mode & 07777) + ")");
     if ((key->st_mode & 040) != 0 && key->st_gid != keyd_group && key->st_gid != users.group("root"))
         complain(key_path + " can be read by the group " + users.group_name(key->st_gid));
     if (writable(*key)) complain(key_path + " can be overwritten by others than root");
@@ -75,12 +83,14 @@ Finding key_protected(const Tree& tree, const UserTable& users, const std::strin
         complain(folder + " can be written by others than root (" + access_text(users, *status) +
                  "): identityd has keyd delete the key there when the certificate cannot be read");
     if (detail.empty()) return ok(id, "Nobody but root can change the private key");
-    return failed(id, "The private key is not protected", detail,
-                  "chown root:aziotks " + folder + " " + key_path + "; chmod 0750 " + folder + "; chmod 0440 " + key_path);
+    return failed(
+        id, "The private key is not protected", detail,
+        "chown root:aziotks " + folder + " " + key_path + "; chmod 0750 " + folder + "; chmod 0440 " + key_path);
 }
 
 bool is_private_key(const Tree& tree, const std::string& path, const struct stat& status) {
-    if (!S_ISREG(status.st_mode) || static_cast<std::size_t>(status.st_size) > largest_key || status.st_size == 0) return false;
+    if (!S_ISREG(status.st_mode) || static_cast<std::size_t>(status.st_size) > largest_key || status.st_size == 0)
+        return false;
     try {
         const auto bytes = tree.read(path, largest_key);
         if (!bytes) return false;
@@ -96,7 +106,8 @@ bool is_private_key(const Tree& tree, const std::string& path, const struct stat
 /// Private keys that are in nobody's use: older identities, temporary files, copies left where they were staged.
 Finding no_stray_keys(const Tree& tree, const UserTable& users, const std::string& key_path) {
     constexpr auto id = "files.no-stray-keys";
-    std::vector<std::string> folders{"/var/aziot", "/var/aziot/secrets", "/var/aziot/certs", "/var/lib/eflow-agent", "/tmp", "/var/tmp"};
+    std::vector<std::string> folders{
+        "/var/aziot", "/var/aziot/secrets", "/var/aziot/certs", "/var/lib/eflow-agent", "/tmp", "/var/tmp"};
     const auto names_in = [&](const std::string& folder) {
         try {
             return tree.names(folder);
@@ -133,18 +144,22 @@ Finding no_stray_keys(const Tree& tree, const UserTable& users, const std::strin
 
 }  // namespace
 
-Findings judge_files(const Tree& tree, const UserTable& users, const std::string& certificate_path, const std::string& key_path) {
+Findings judge_files(const Tree& tree, const UserTable& users, const std::string& certificate_path,
+                     const std::string& key_path) {
     Findings findings;
     // Without these users nothing about readers can be said.
     for (const char* name : {"root", "aziotcs", "aziotks"})
         if (users.users.count(name) == 0 || users.groups.count(name) == 0) {
-            for (const char* id : {"owner-and-mode", "readable-by-aziotcs", "readable-by-aziotks", "key-protected", "no-stray-keys"})
-                findings.push_back(skipped(std::string("files.") + id, "Not judged", std::string("the user or group ") + name + " does not exist. " + install));
+            for (const char* id :
+                 {"owner-and-mode", "readable-by-aziotcs", "readable-by-aziotks", "key-protected", "no-stray-keys"})
+                findings.push_back(skipped(std::string("files.") + id, "Not judged",
+                                           std::string("the user or group ") + name + " does not exist. " + install));
             return findings;
         }
     if (certificate_path.empty() || key_path.empty()) {
         for (const char* id : {"owner-and-mode", "readable-by-aziotcs", "readable-by-aziotks", "key-protected"})
-            findings.push_back(skipped(std::string("files.") + id, "Not judged", "config.toml names no identity files"));
+            findings.push_back(
+                skipped(std::string("files.") + id, "Not judged", "config.toml names no identity files"));
     } else {
         std::vector<Wanted> wanted{{places::config, {"root", "root", 0600}}};
         if (certificate_path.starts_with(places::certificates)) {
@@ -155,7 +170,8 @@ Findings judge_files(const Tree& tree, const UserTable& users, const std::string
             wanted.push_back({key_path, {"root", "aziotks", 0440}});
         }
         findings.push_back(owner_and_mode(tree, users, wanted));
-        findings.push_back(readable(tree, users, "files.readable-by-aziotcs", "aziotcs", "certificate", certificate_path));
+        findings.push_back(
+            readable(tree, users, "files.readable-by-aziotcs", "aziotcs", "certificate", certificate_path));
         findings.push_back(readable(tree, users, "files.readable-by-aziotks", "aziotks", "private key", key_path));
         findings.push_back(key_protected(tree, users, key_path));
     }

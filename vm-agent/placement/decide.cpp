@@ -15,9 +15,13 @@ NumericAccess numeric(const UserTable& users, const Access& access) {
     return {users.user(access.owner).uid, users.group(access.group), access.mode};
 }
 
-NumericAccess access_of(const struct stat& status) { return {status.st_uid, status.st_gid, status.st_mode & 07777}; }
+NumericAccess access_of(const struct stat& status) {
+    return {status.st_uid, status.st_gid, status.st_mode & 07777};
+}
 
-bool same(const NumericAccess& a, const NumericAccess& b) { return a.uid == b.uid && a.gid == b.gid && a.mode == b.mode; }
+bool same(const NumericAccess& a, const NumericAccess& b) {
+    return a.uid == b.uid && a.gid == b.gid && a.mode == b.mode;
+}
 
 [[noreturn]] void in_the_way(const std::string& path, const struct stat& status, const char* wanted) {
     const char* what = S_ISLNK(status.st_mode)   ? "a symbolic link"
@@ -28,7 +32,8 @@ bool same(const NumericAccess& a, const NumericAccess& b) { return a.uid == b.ui
                   "Look at it and move it away: ls -ld " + path);
 }
 
-DirectoryStep decide_directory(const Tree& tree, const UserTable& users, const PlannedDirectory& planned, Decision& decision) {
+DirectoryStep decide_directory(const Tree& tree, const UserTable& users, const PlannedDirectory& planned,
+                               Decision& decision) {
     DirectoryStep step{planned.path, numeric(users, planned.access), false, {}, false};
     Action action = Action::created;
     step.acts = true;
@@ -44,13 +49,14 @@ DirectoryStep decide_directory(const Tree& tree, const UserTable& users, const P
                 "files.owner-and-mode", planned.path + " is not as the IoT Edge packages make it",
                 "it has mode " + octal(step.before.mode) + " and belongs to " + users.user_name(step.before.uid) + ":" +
                     users.group_name(step.before.gid) + "; it is not ours, so it stays so",
-                "If nothing else needs it so: chown " + planned.access.owner + ":" + planned.access.group + " " + planned.path +
-                    "; chmod " + octal(planned.access.mode) + " " + planned.path));
+                "If nothing else needs it so: chown " + planned.access.owner + ":" + planned.access.group + " " +
+                    planned.path + "; chmod " + octal(planned.access.mode) + " " + planned.path));
             return step;  // not ours and kept: no change to tell of
         }
     }
     if (planned.ours || step.acts)
-        decision.changes.push_back({planned.path, action, planned.access.owner, planned.access.group, octal(planned.access.mode)});
+        decision.changes.push_back(
+            {planned.path, action, planned.access.owner, planned.access.group, octal(planned.access.mode)});
     return step;
 }
 
@@ -61,11 +67,13 @@ FileStep decide_file(const Tree& tree, const UserTable& users, const PlannedFile
         if (!S_ISREG(status->st_mode)) in_the_way(planned.path, *status, "a file");
         step.exists = true;
         const auto bytes = tree.read(planned.path, largest_file);
-        const bool right = same(access_of(*status), step.wanted) && bytes && bytes->reveal() == planned.contents.reveal();
+        const bool right =
+            same(access_of(*status), step.wanted) && bytes && bytes->reveal() == planned.contents.reveal();
         step.acts = !right;
         action = right ? Action::kept : Action::replaced;
     }
-    decision.changes.push_back({planned.path, action, planned.access.owner, planned.access.group, octal(planned.access.mode)});
+    decision.changes.push_back(
+        {planned.path, action, planned.access.owner, planned.access.group, octal(planned.access.mode)});
     return step;
 }
 
@@ -87,7 +95,8 @@ bool Decision::acts() const {
 
 Decision decide(const Tree& tree, const UserTable& users, const Plan& plan) {
     Decision decision;
-    for (const auto& directory : plan.directories) decision.directories.push_back(decide_directory(tree, users, directory, decision));
+    for (const auto& directory : plan.directories)
+        decision.directories.push_back(decide_directory(tree, users, directory, decision));
     for (const auto& file : plan.material) decision.material.push_back(decide_file(tree, users, file, decision));
     decision.removes_config = plan.remove_config;
     decision.removes_material = plan.remove_material;

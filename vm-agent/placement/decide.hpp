@@ -42,7 +42,8 @@ struct Decision {
     [[nodiscard]] bool acts() const;
 };
 
-/// The decision points into `plan`. Throws Failure(machine_lacks) for a missing user, a link on the way, or something that is no file in a file's place.
+/// The decision points into `plan`. Throws Failure(machine_lacks) for a missing user, a link on the way, or something
+/// that is no file in a file's place.
 Decision decide(const Tree& tree, const UserTable& users, const Plan& plan);
 
 std::string octal(unsigned mode);

@@ -29,18 +29,21 @@ Journal Journal::from_json(std::string_view text) {
         journal.removes_config = object.at("removes_config").get<bool>();
         journal.config_sha256 = object.at("config_sha256").get<std::string>();
         for (const auto& one : object.value("directories", json::array()))
-            journal.directories.push_back({one.at("path").get<std::string>(), one.at("made").get<bool>(), one.at("uid").get<unsigned>(),
-                                           one.at("gid").get<unsigned>(), one.at("mode").get<unsigned>()});
+            journal.directories.push_back({one.at("path").get<std::string>(), one.at("made").get<bool>(),
+                                           one.at("uid").get<unsigned>(), one.at("gid").get<unsigned>(),
+                                           one.at("mode").get<unsigned>()});
         for (const auto& one : object.value("material", json::array()))
             journal.material.push_back({one.at("path").get<std::string>(), one.at("replaces").get<bool>()});
         if (object.contains("config"))
-            journal.config = JournalFile{object.at("config").at("path").get<std::string>(), object.at("config").at("replaces").get<bool>()};
+            journal.config = JournalFile{object.at("config").at("path").get<std::string>(),
+                                         object.at("config").at("replaces").get<bool>()};
         return journal;
     } catch (const std::exception& error) {
         throw Failure(ExitCode::machine_lacks,
-                      std::string("the journal of an interrupted run, ") + names::journal + ", cannot be understood: " + error.what(),
-                      std::string("Compare config.toml with ") + names::previous_config + ", put right what is wrong, then: rm " +
-                          names::journal);
+                      std::string("the journal of an interrupted run, ") + names::journal +
+                          ", cannot be understood: " + error.what(),
+                      std::string("Compare config.toml with ") + names::previous_config +
+                          ", put right what is wrong, then: rm " + names::journal);
     }
 }
 
@@ -48,8 +51,14 @@ std::string folder_of(const std::string& path) {
     const auto slash = path.rfind('/');
     return slash == 0 ? "/" : path.substr(0, slash);
 }
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-std::string backup_name(const std::string& name) { return names::temporary + name + ".old"; }
-std::string filling_name(const std::string& name) { return names::temporary + name + ".tmp"; }
+std::string name_of(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
+std::string backup_name(const std::string& name) {
+    return names::temporary + name + ".old";
+}
+std::string filling_name(const std::string& name) {
+    return names::temporary + name + ".tmp";
+}
 
 }  // namespace eflow

@@ -18,7 +18,8 @@ bool granted(const struct stat& status, const User& user, unsigned needed) {
 std::string described(const struct stat& status, unsigned needed) {
     std::array<char, 128> text{};
     std::snprintf(text.data(), text.size(), "has mode %04o, owner %u and group %u, which does not grant it %s",
-                  static_cast<unsigned>(status.st_mode & 07777), status.st_uid, status.st_gid, needed == 5 ? "r-x" : "r--");
+                  static_cast<unsigned>(status.st_mode & 07777), status.st_uid, status.st_gid,
+                  needed == 5 ? "r-x" : "r--");
     return text.data();
 }
 

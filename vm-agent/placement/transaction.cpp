@@ -28,14 +28,17 @@ Descriptor enter(const Tree& tree, const std::string& path) {
     return std::move(*folder);
 }
 
-NumericAccess root_only(const UserTable& users, unsigned mode) { return {users.user("root").uid, users.group("root"), mode}; }
+NumericAccess root_only(const UserTable& users, unsigned mode) {
+    return {users.user("root").uid, users.group("root"), mode};
+}
 
 /// Makes a folder with exactly this access, whatever the umask. That it is there already is fine.
 void make_folder(const Tree& tree, const std::string& path, const NumericAccess& access) {
     const std::string parent = folder_of(path);
     const Descriptor above = enter(tree, parent);
     const std::string name = name_of(path);
-    if (mkdirat(above.get(), name.c_str(), 0700) != 0 && errno != EEXIST) throw system_failure("cannot make the folder", path, errno);
+    if (mkdirat(above.get(), name.c_str(), 0700) != 0 && errno != EEXIST)
+        throw system_failure("cannot make the folder", path, errno);
     const Descriptor made(openat(above.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made.valid()) throw system_failure("cannot enter", path, errno);
     set_access(made.get(), access, path);
@@ -52,7 +55,8 @@ void make_parents(const Tree& tree, const UserTable& users, const std::string& p
 
 void mend_folder(const Tree& tree, const std::string& path, const NumericAccess& access) {
     const Descriptor above = enter(tree, folder_of(path));
-    const Descriptor folder(openat(above.get(), name_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const Descriptor folder(
+        openat(above.get(), name_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder.valid()) throw system_failure("cannot enter", path, errno);
     set_access(folder.get(), access, path);
 }
@@ -74,7 +78,8 @@ bool exists(const Descriptor& folder, const std::string& name) {
 void keep_old(const Descriptor& folder, const std::string& name, const std::string& shown) {
     const std::string backup = backup_name(name);
     remove_name(folder, backup, shown);
-    if (linkat(folder.get(), name.c_str(), folder.get(), backup.c_str(), 0) != 0) throw system_failure("cannot keep the old", shown, errno);
+    if (linkat(folder.get(), name.c_str(), folder.get(), backup.c_str(), 0) != 0)
+        throw system_failure("cannot keep the old", shown, errno);
 }
 
 /// Puts the file back as it was before the transaction; again is fine.
@@ -110,7 +115,8 @@ void unmake(const Tree& tree, const JournalDirectory& directory) {
     }
     const auto above = tree.directory(folder_of(directory.path));
     if (!above) return;
-    if (unlinkat(above->get(), name_of(directory.path).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+    if (unlinkat(above->get(), name_of(directory.path).c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT &&
+        errno != ENOTEMPTY && errno != EEXIST)
         throw system_failure("cannot remove the folder", directory.path, errno);
     sync_folder(*above, directory.path);
 }
@@ -132,8 +138,8 @@ void remove_journal(const Tree& tree) {
     remove_name(*folder, name_of(names::journal), names::journal);
 }
 
-/// Everything the journal tells of, taken back. Each step may be done again; one that fails does not keep the others from
-/// being done, but keeps the journal, and its Failure is thrown at the end.
+/// Everything the journal tells of, taken back. Each step may be done again; one that fails does not keep the others
+/// from being done, but keeps the journal, and its Failure is thrown at the end.
 void take_back(const Tree& tree, const Journal& journal) {
     std::optional<Failure> first;
     const auto attempt = [&](const auto& step) {
@@ -144,7 +150,8 @@ void take_back(const Tree& tree, const Journal& journal) {
         }
     };
     if (journal.config) attempt([&] { restore(tree, *journal.config); });
-    for (auto file = journal.material.rbegin(); file != journal.material.rend(); ++file) attempt([&] { restore(tree, *file); });
+    for (auto file = journal.material.rbegin(); file != journal.material.rend(); ++file)
+        attempt([&] { restore(tree, *file); });
     for (auto directory = journal.directories.rbegin(); directory != journal.directories.rend(); ++directory)
         attempt([&] { unmake(tree, *directory); });
     if (first) throw *first;
@@ -171,8 +178,8 @@ ChangeLock::ChangeLock(const Tree& tree, const UserTable& users, bool wait) {
         make_folder(tree, places::state, root_only(users, 0755));
     }
     const Descriptor folder = enter(tree, places::state);
-    descriptor_ = Descriptor(
-        openat(folder.get(), name_of(names::lock).c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
+    descriptor_ = Descriptor(openat(folder.get(), name_of(names::lock).c_str(),
+                                    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
     if (!descriptor_.valid()) throw system_failure("cannot take the lock", names::lock, errno);
     while (flock(descriptor_.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
         if (errno == EINTR) continue;
@@ -189,15 +196,17 @@ struct Transaction::State {
     Plan plan;  ///< the decision points into it
     std::optional<Decision> decision;
     Journal journal;
-    bool open = false;       ///< a journal of ours stands on disk
+    bool open = false;  ///< a journal of ours stands on disk
     bool committed = false;
     std::vector<Change> changes;
 };
 
-Transaction::Transaction(const Tree& tree, const UserTable& users) : state_(new State{tree, users, {}, {}, {}, false, false, {}}) {}
+Transaction::Transaction(const Tree& tree, const UserTable& users)
+    : state_(new State{tree, users, {}, {}, {}, false, false, {}}) {}
 
 Transaction::~Transaction() {
-    // Left by an exception before the commit: what was staged goes. After the commit the journal stays for the next run.
+    // Left by an exception before the commit: what was staged goes. After the commit the journal stays for the next
+    // run.
     if (!state_->open || state_->committed) return;
     try {
         take_back(state_->tree, state_->journal);
@@ -206,9 +215,13 @@ Transaction::~Transaction() {
     }
 }
 
-const std::vector<Change>& Transaction::changes() const { return state_->changes; }
+const std::vector<Change>& Transaction::changes() const {
+    return state_->changes;
+}
 
-bool Transaction::changes_something() const { return state_->decision && state_->decision->acts(); }
+bool Transaction::changes_something() const {
+    return state_->decision && state_->decision->acts();
+}
 
 Leftover Transaction::recover() {
     const auto text = state_->tree.read(names::journal, largest_file);
@@ -237,7 +250,9 @@ Findings Transaction::stage(const Plan& plan) {
 
     Journal& journal = state.journal;
     for (const auto& step : decision.directories)
-        if (step.acts) journal.directories.push_back({step.path, !step.exists, step.before.uid, step.before.gid, step.before.mode});
+        if (step.acts)
+            journal.directories.push_back(
+                {step.path, !step.exists, step.before.uid, step.before.gid, step.before.mode});
     for (const auto& step : decision.material)
         if (step.acts) journal.material.push_back({step.file->path, step.exists});
     if (decision.config.acts) journal.config = JournalFile{decision.config.file->path, decision.config.exists};
@@ -272,7 +287,8 @@ Findings Transaction::stage(const Plan& plan) {
     if (decision.config.acts) {
         const std::string& path = decision.config.file->path;
         const Descriptor folder = enter(state.tree, folder_of(path));
-        if (!decision.removes_config) fill(folder, name_of(path), decision.config.file->contents.reveal(), decision.config.wanted, path);
+        if (!decision.removes_config)
+            fill(folder, name_of(path), decision.config.file->contents.reveal(), decision.config.wanted, path);
         if (decision.config.exists) keep_old(folder, name_of(path), path);
         sync_folder(folder, path);
     }
@@ -301,7 +317,8 @@ Findings Transaction::finish(bool retire) {
         try {
             action();
         } catch (const Failure& failure) {
-            findings.push_back(warning("files.no-stray-keys", path + " could not be removed", failure.what(), failure.remedy()));
+            findings.push_back(
+                warning("files.no-stray-keys", path + " could not be removed", failure.what(), failure.remedy()));
         }
     };
     if (retire && state.decision) {
@@ -339,15 +356,19 @@ void Transaction::undo() {
     try {
         take_back(state.tree, state.journal);
     } catch (const Failure& failure) {
-        throw Failure(ExitCode::not_restored, std::string("the previous state could not be restored: ") + failure.what(),
-                      failure.remedy() + " Then run eflow-agent again: it finishes the undoing first. The previous config.toml is also in " +
-                          names::previous_config + ".");
+        throw Failure(
+            ExitCode::not_restored, std::string("the previous state could not be restored: ") + failure.what(),
+            failure.remedy() +
+                " Then run eflow-agent again: it finishes the undoing first. The previous config.toml is also in " +
+                names::previous_config + ".");
     }
     state.open = false;
     state.committed = false;
     state.changes.clear();
 }
 
-std::vector<Change> preview(const Tree& tree, const UserTable& users, const Plan& plan) { return decide(tree, users, plan).changes; }
+std::vector<Change> preview(const Tree& tree, const UserTable& users, const Plan& plan) {
+    return decide(tree, users, plan).changes;
+}
 
 }  // namespace eflow

@@ -36,8 +36,8 @@ std::vector<Change> preview(const Tree& tree, const UserTable& users, const Plan
 /// The crash-safe application of a Plan. SIGKILL or power loss at any point leaves config.toml either old or new, each
 /// with its material whole; `recover` in the next run undoes or completes. Call order:
 ///   recover() -> stage() -> commit() -> [services apply] -> finish() | undo()
-/// All failures before commit() leave everything as it was (Failure machine_lacks); after it undo() restores (and throws
-/// Failure(not_restored) when it cannot).
+/// All failures before commit() leave everything as it was (Failure machine_lacks); after it undo() restores (and
+/// throws Failure(not_restored) when it cannot).
 class Transaction {
 public:
     Transaction(const Tree& tree, const UserTable& users);
@@ -49,8 +49,8 @@ public:
     Findings stage(const Plan& plan);
     /// The one rename. Afterwards the new config stands, durable.
     void commit();
-    /// The transaction is over and the new state stands: the journal goes, and with `retire` the old material too. Returns a
-    /// warning for each file that would not go.
+    /// The transaction is over and the new state stands: the journal goes, and with `retire` the old material too.
+    /// Returns a warning for each file that would not go.
     Findings finish(bool retire);
     /// The previous config.toml back byte for byte (owner, mode and time too), new material gone.
     void undo();

@@ -38,7 +38,9 @@ std::vector<std::string> components(std::string_view path) {
     return parts;
 }
 
-bool is_absent(int error) { return error == ENOENT; }
+bool is_absent(int error) {
+    return error == ENOENT;
+}
 
 /// Opens one component without following a link. O_PATH tells what stands there even where it may not be read.
 Descriptor open_part(int folder, const std::string& part, const std::string& shown) {
@@ -46,7 +48,8 @@ Descriptor open_part(int folder, const std::string& part, const std::string& sho
     if (next.valid() || is_absent(errno)) return next;
     int error = errno;
     struct stat status {};
-    if (error == ENOTDIR && fstatat(folder, part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode)) error = ELOOP;
+    if (error == ENOTDIR && fstatat(folder, part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(status.st_mode))
+        error = ELOOP;
     throw system_failure("cannot enter", shown, error);
 }
 
@@ -83,12 +86,15 @@ Descriptor::~Descriptor() {
     if (fd_ >= 0) close(fd_);
 }
 
-int Descriptor::release() noexcept { return std::exchange(fd_, -1); }
+int Descriptor::release() noexcept {
+    return std::exchange(fd_, -1);
+}
 
 Tree::Tree(const std::string& root, Kind kind)
     : root_(root), kind_(kind), descriptor_(open(root.c_str(), O_DIRECTORY | O_CLOEXEC | O_PATH)) {
     if (!descriptor_.valid())
-        throw Failure(ExitCode::usage, "--root " + root + " is no folder that can be entered", "Give the folder that holds the root file system.");
+        throw Failure(ExitCode::usage, "--root " + root + " is no folder that can be entered",
+                      "Give the folder that holds the root file system.");
 }
 
 std::optional<Descriptor> Tree::directory(std::string_view path) const {
@@ -116,7 +122,8 @@ std::optional<SecretBytes> Tree::read(std::string_view path, std::size_t limit) 
     const Walked walked = walk(descriptor_.get(), path);
     if (!walked.folder.valid()) return std::nullopt;
     // O_NONBLOCK: a FIFO planted there must not make us wait for a writer.
-    const Descriptor file(openat(walked.folder.get(), walked.last.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    const Descriptor file(
+        openat(walked.folder.get(), walked.last.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file.valid()) {
         if (is_absent(errno)) return std::nullopt;
         throw system_failure("cannot read", path, errno);

@@ -27,9 +27,9 @@ private:
     int fd_ = -1;
 };
 
-/// The file tree of one machine, "/" or the folder given with --root. Every path is absolute as that machine sees it and
-/// walked component by component by directory descriptor; a symbolic link at any segment, a `..` or a non-directory on
-/// the way is a Failure that names the segment. Nothing outside the root can be reached.
+/// The file tree of one machine, "/" or the folder given with --root. Every path is absolute as that machine sees it
+/// and walked component by component by directory descriptor; a symbolic link at any segment, a `..` or a non-directory
+/// on the way is a Failure that names the segment. Nothing outside the root can be reached.
 class Tree {
 public:
     enum class Kind {

@@ -7,8 +7,10 @@ namespace eflow {
 namespace {
 
 [[noreturn]] void missing(const char* kind, std::string_view name) {
-    throw Failure(ExitCode::machine_lacks, std::string("the ") + kind + " " + std::string(name) + " does not exist on this machine",
-                  "The packages aziot-identity-service and aziot-edge create it; install them first (below --root: in DIR/etc/passwd "
+    throw Failure(ExitCode::machine_lacks,
+                  std::string("the ") + kind + " " + std::string(name) + " does not exist on this machine",
+                  "The packages aziot-identity-service and aziot-edge create it; install them first (below --root: in "
+                  "DIR/etc/passwd "
                   "and DIR/etc/group).");
 }
 

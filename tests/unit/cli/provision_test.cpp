@@ -8,9 +8,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "shared/report.hpp"
 #include "tests/support/test_certificates.hpp"
 #include "vm-agent/cli/run.hpp"
-#include "shared/report.hpp"
 #include "vm-agent/placement/rendered.hpp"
 
 namespace eflow {
@@ -23,7 +23,8 @@ using ::testing::HasSubstr;
 using testing::now;
 using testing::Pair;
 
-/// The services as `iotedge config apply` leaves them: the rendered files are written, and the next of `outcomes` decides.
+/// The services as `iotedge config apply` leaves them: the rendered files are written, and the next of `outcomes`
+/// decides.
 struct FakeServices final : Services {
     struct State {
         fs::path root;
@@ -51,8 +52,14 @@ struct FakeServices final : Services {
         }
         ApplyOutcome outcome;
         const bool good = number >= state_.outcomes.size() || state_.outcomes[number];
-        outcome.units.push_back({"aziot-identityd.service", "done", good ? "active" : "activating", good ? "running" : "auto-restart",
-                                 good ? "success" : "exit-code", good ? 0 : 1, good ? 0U : 1U, {}});
+        outcome.units.push_back({"aziot-identityd.service",
+                                 "done",
+                                 good ? "active" : "activating",
+                                 good ? "running" : "auto-restart",
+                                 good ? "success" : "exit-code",
+                                 good ? 0 : 1,
+                                 good ? 0U : 1U,
+                                 {}});
         if (!good) outcome.units.back().last_lines.push_back(state_.last_line);
         return outcome;
     }
@@ -69,7 +76,8 @@ protected:
         top_ = mkdtemp(name);
         root_ = top_ / "root";
         for (const char* folder : {"etc/aziot", "var/lib"}) fs::create_directories(root_ / folder);
-        for (const char* folder : {"", "etc", "etc/aziot", "var", "var/lib"}) fs::permissions(root_ / folder, fs::perms(0755));
+        for (const char* folder : {"", "etc", "etc/aziot", "var", "var/lib"})
+            fs::permissions(root_ / folder, fs::perms(0755));
         fs::permissions(top_, fs::perms(0755));
         std::ofstream passwd(root_ / "etc/passwd");
         std::ofstream group(root_ / "etc/group");
@@ -91,8 +99,16 @@ protected:
 
     /// Runs provision on the "machine" with identity `which`.
     Report provision(const std::string& which, std::vector<std::string> more = {}) {
-        std::vector<std::string> arguments{"--json", "provision", "--scope-id", "0ne00A1B2C3", "--registration-id", "device-1", "--cert",
-                                           (top_ / (which + ".pem")).string(), "--key", (top_ / (which + ".key")).string()};
+        std::vector<std::string> arguments{"--json",
+                                           "provision",
+                                           "--scope-id",
+                                           "0ne00A1B2C3",
+                                           "--registration-id",
+                                           "device-1",
+                                           "--cert",
+                                           (top_ / (which + ".pem")).string(),
+                                           "--key",
+                                           (top_ / (which + ".key")).string()};
         arguments.insert(arguments.end(), more.begin(), more.end());
         return run_json(arguments);
     }
@@ -146,7 +162,8 @@ protected:
 
     std::vector<std::string> keys() const {
         std::vector<std::string> names;
-        for (const auto& entry : fs::directory_iterator(root_ / "var/aziot/secrets")) names.push_back(entry.path().filename());
+        for (const auto& entry : fs::directory_iterator(root_ / "var/aziot/secrets"))
+            names.push_back(entry.path().filename());
         return names;
     }
 

@@ -26,15 +26,19 @@ ManagedConfig managed() {
 TEST(FileUri, EncodesAsUpstreamDoesAndBack) {
     EXPECT_EQ(file_uri("/var/aziot/certs/a.pem"), "file:///var/aziot/certs/a.pem");
     EXPECT_EQ(file_uri("/a b/#?%\"<>`{}\x01\xc3\xa9"), "file:///a%20b/%23%3F%25%22%3C%3E%60%7B%7D%01%C3%A9");
-    for (const std::string path : {"/a b/c", "/100%/x", "/\xc3\xa9/~user/[x]"}) EXPECT_EQ(path_of_file_uri(file_uri(path)), path);
+    for (const std::string path : {"/a b/c", "/100%/x", "/\xc3\xa9/~user/[x]"})
+        EXPECT_EQ(path_of_file_uri(file_uri(path)), path);
     EXPECT_EQ(path_of_file_uri("file://localhost/a"), "/a");
     EXPECT_EQ(path_of_file_uri("file:///a%zz"), "/a%zz");
-    for (const char* bad : {"", "/a", "http:///a", "file://host/a", "pkcs11:x", "file:///a%00b"}) EXPECT_EQ(path_of_file_uri(bad), std::nullopt) << bad;
+    for (const char* bad : {"", "/a", "http:///a", "file://host/a", "pkcs11:x", "file:///a%00b"})
+        EXPECT_EQ(path_of_file_uri(bad), std::nullopt) << bad;
 }
 
 TEST(Splice, CutAnywhereAValidTextStaysWholeOrIsRefused) {
-    const std::string text = "hostname = \"h\" # [x]\n\n[agent]\nname = 'edgeAgent'\ntype = \"\"\"docker\"\"\"\n[agent.config]\nimage = \"i\"\n"
-                             "createOptions = { HostConfig = { Binds = [ \"a:b\",\n \"c:d\" ] } }\n";
+    const std::string text =
+        "hostname = \"h\" # [x]\n\n[agent]\nname = 'edgeAgent'\ntype = \"\"\"docker\"\"\"\n[agent.config]\nimage = "
+        "\"i\"\n"
+        "createOptions = { HostConfig = { Binds = [ \"a:b\",\n \"c:d\" ] } }\n";
     for (std::size_t size = 0; size <= text.size(); ++size) {
         const auto spliced = splice(text.substr(0, size), managed(), false);
         if (!spliced.text) {
@@ -42,14 +46,16 @@ TEST(Splice, CutAnywhereAValidTextStaysWholeOrIsRefused) {
             continue;
         }
         EXPECT_THAT(*spliced.text, ::testing::StartsWith(text.substr(0, size)));
-        EXPECT_THAT(remove_provisioning(*spliced.text).text.value_or("?"), ::testing::AnyOf(text.substr(0, size), text.substr(0, size) + "\n"));
+        EXPECT_THAT(remove_provisioning(*spliced.text).text.value_or("?"),
+                    ::testing::AnyOf(text.substr(0, size), text.substr(0, size) + "\n"));
     }
 }
 
 TEST(RemoveProvisioning, LeavesTheRest) {
     const auto spliced = splice("# mine\nhostname = \"h\"\n", managed(), false);
     EXPECT_EQ(remove_provisioning(*spliced.text).text, "# mine\nhostname = \"h\"\n");
-    EXPECT_EQ(remove_provisioning("hostname = \"h\"\n\n\n").text, "hostname = \"h\"\n\n\n") << "nothing of ours, nothing touched";
+    EXPECT_EQ(remove_provisioning("hostname = \"h\"\n\n\n").text, "hostname = \"h\"\n\n\n")
+        << "nothing of ours, nothing touched";
     EXPECT_EQ(remove_provisioning("= broken").text, std::nullopt);
 }
 
@@ -81,10 +87,13 @@ TEST(Diff, TwoChangesFarApartAreTwoHunks) {
 }
 
 TEST(Redacted, NoSecretStays) {
-    const std::string text = "[provisioning]\nconnection_string = \"HostName=h;SharedAccessKey=SECRET\"\n"
-                             "[provisioning.attestation]\nsymmetric_key = { value = 'SECRET' }\nidentity_pk = \"pkcs11:object=k?pin-value=SECRET\"\n"
-                             "# symmetric_key = { value = \"SECRET\" }\n[agent.config.auth]\npassword = \"\"\"\nSECRET\n\"\"\"\nusername = \"me\"\n"
-                             "[provisioning.attestation.symmetric_key]\nvalue = \"SECRET\"\n";
+    const std::string text =
+        "[provisioning]\nconnection_string = \"HostName=h;SharedAccessKey=SECRET\"\n"
+        "[provisioning.attestation]\nsymmetric_key = { value = 'SECRET' }\nidentity_pk = "
+        "\"pkcs11:object=k?pin-value=SECRET\"\n"
+        "# symmetric_key = { value = \"SECRET\" }\n[agent.config.auth]\npassword = \"\"\"\nSECRET\n\"\"\"\nusername = "
+        "\"me\"\n"
+        "[provisioning.attestation.symmetric_key]\nvalue = \"SECRET\"\n";
     const std::string shown = redacted(text);
     EXPECT_THAT(shown, Not(HasSubstr("SECRET")));
     EXPECT_THAT(shown, HasSubstr("username = \"me\""));
@@ -93,11 +102,13 @@ TEST(Redacted, NoSecretStays) {
 }
 
 TEST(DeviceInfo, IsReadAsIdentitydWritesIt) {
-    const auto info = parse_device_info("hub_name = \"h.azure-devices.net\"\nlocal_gateway_hostname = \"h\"\ndevice_id = \"d\"\n");
+    const auto info =
+        parse_device_info("hub_name = \"h.azure-devices.net\"\nlocal_gateway_hostname = \"h\"\ndevice_id = \"d\"\n");
     ASSERT_TRUE(info);
     EXPECT_EQ(info->hub_name, "h.azure-devices.net");
     EXPECT_EQ(info->device_id, "d");
-    for (const char* bad : {"", "x", "hub_name = 1\ndevice_id = \"d\"", "hub_name = \"h\""}) EXPECT_FALSE(parse_device_info(bad)) << bad;
+    for (const char* bad : {"", "x", "hub_name = 1\ndevice_id = \"d\"", "hub_name = \"h\""})
+        EXPECT_FALSE(parse_device_info(bad)) << bad;
 }
 
 }  // namespace

@@ -39,18 +39,20 @@ ManagedConfig managed_of(const json& wanted) {
     managed.trust_bundle_uri = text_in(wanted, "trust_bundle");
     managed.agent_image = text_in(wanted, "agent_image");
     managed.proxy = text_in(wanted, "proxy");
-    if (wanted.contains("edge_ca")) managed.edge_ca = ManagedConfig::EdgeCa{wanted["edge_ca"]["cert"], wanted["edge_ca"]["pk"]};
+    if (wanted.contains("edge_ca"))
+        managed.edge_ca = ManagedConfig::EdgeCa{wanted["edge_ca"]["cert"], wanted["edge_ca"]["pk"]};
     return managed;
 }
 
 class Golden : public ::testing::TestWithParam<std::string> {};
 
-/// A case is a folder: input.toml, wanted.json (may be missing), and either expected.toml or expected-findings.json; the
-/// latter lists findings of judge_config and splice that must be there, by id, severity and a part of the text.
+/// A case is a folder: input.toml, wanted.json (may be missing), and either expected.toml or expected-findings.json;
+/// the latter lists findings of judge_config and splice that must be there, by id, severity and a part of the text.
 TEST_P(Golden, Case) {
     const fs::path folder = fs::path(FIXTURES) / "config" / GetParam();
     const std::string input = contents(folder / "input.toml");
-    const json wanted = fs::exists(folder / "wanted.json") ? json::parse(contents(folder / "wanted.json")) : json::object();
+    const json wanted =
+        fs::exists(folder / "wanted.json") ? json::parse(contents(folder / "wanted.json")) : json::object();
     const bool force = wanted.value("force", false);
     const Spliced spliced = splice(input, managed_of(wanted), force);
 
@@ -70,15 +72,19 @@ TEST_P(Golden, Case) {
         for (const auto& expected : json::parse(contents(folder / "expected-findings.json"))) {
             const auto fits = [&](const Finding& finding) {
                 const std::string all = finding.summary + "\n" + finding.detail + "\n" + finding.remedy;
-                return finding.id == expected.at("id") && to_text(finding.severity) == expected.at("severity").get<std::string>() &&
+                return finding.id == expected.at("id") &&
+                       to_text(finding.severity) == expected.at("severity").get<std::string>() &&
                        all.find(expected.at("says").get<std::string>()) != std::string::npos;
             };
-            EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), fits)) << "missing: " << expected.dump() << "\nthere are:\n" << [&] {
-                std::string all;
-                for (const auto& finding : findings)
-                    all += finding.id + " " + std::string(to_text(finding.severity)) + ": " + finding.summary + " | " + finding.detail + " | " + finding.remedy + "\n";
-                return all;
-            }();
+            EXPECT_TRUE(std::any_of(findings.begin(), findings.end(), fits))
+                << "missing: " << expected.dump() << "\nthere are:\n"
+                << [&] {
+                       std::string all;
+                       for (const auto& finding : findings)
+                           all += finding.id + " " + std::string(to_text(finding.severity)) + ": " + finding.summary +
+                                  " | " + finding.detail + " | " + finding.remedy + "\n";
+                       return all;
+                   }();
         }
         if (!fs::exists(folder / "expected.toml")) {
             findings = spliced.findings;
@@ -91,7 +97,8 @@ TEST_P(Golden, Case) {
 
 std::vector<std::string> cases() {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(fs::path(FIXTURES) / "config")) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(fs::path(FIXTURES) / "config"))
+        names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     return names;
 }
@@ -102,7 +109,9 @@ INSTANTIATE_TEST_SUITE_P(Config, Golden, ::testing::ValuesIn(cases()), [](const 
     return name;
 });
 
-TEST(GoldenCases, AreThirtyOrMore) { EXPECT_GE(cases().size(), 30U); }
+TEST(GoldenCases, AreThirtyOrMore) {
+    EXPECT_GE(cases().size(), 30U);
+}
 
 }  // namespace
 }  // namespace eflow

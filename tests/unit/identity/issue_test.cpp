@@ -36,10 +36,13 @@ TEST(CreateTestIdentity, HasTheNamesAndProfilesOfCertGen) {
             names.push_back(name);
             EXPECT_EQ(file.is_private, name.starts_with("private/"));
         }
-        EXPECT_THAT(names, ElementsAre("certs/azure-iot-test-only.intermediate.cert.pem", "certs/azure-iot-test-only.root.ca.cert.pem",
+        EXPECT_THAT(names, ElementsAre("certs/azure-iot-test-only.intermediate.cert.pem",
+                                       "certs/azure-iot-test-only.root.ca.cert.pem",
                                        "certs/iot-edge-device-identity-plant7:gw-03-full-chain.cert.pem",
-                                       "certs/iot-edge-device-identity-plant7:gw-03.cert.pem", "private/azure-iot-test-only.intermediate.key.pem",
-                                       "private/azure-iot-test-only.root.ca.key.pem", "private/iot-edge-device-identity-plant7:gw-03.key.pem"));
+                                       "certs/iot-edge-device-identity-plant7:gw-03.cert.pem",
+                                       "private/azure-iot-test-only.intermediate.key.pem",
+                                       "private/azure-iot-test-only.root.ca.key.pem",
+                                       "private/iot-edge-device-identity-plant7:gw-03.key.pem"));
         const auto& chain = files.at("certs/iot-edge-device-identity-plant7:gw-03-full-chain.cert.pem").contents;
         const auto certificates = std::get<std::vector<Certificate>>(read_certificates(chain.reveal(), "chain"));
         ASSERT_EQ(certificates.size(), 3U);
@@ -54,14 +57,16 @@ TEST(CreateTestIdentity, HasTheNamesAndProfilesOfCertGen) {
         IdentityExpectation expected;
         expected.now = now;
         expected.trusted = {certificates[2]};
-        const auto verdict = judge_identity(chain.reveal(), "chain", files.at("private/iot-edge-device-identity-plant7:gw-03.key.pem").contents.reveal(),
-                                            "key", expected);
+        const auto verdict = judge_identity(
+            chain.reveal(), "chain",
+            files.at("private/iot-edge-device-identity-plant7:gw-03.key.pem").contents.reveal(), "key", expected);
         EXPECT_TRUE(verdict.material);
     }
 }
 
 TEST(CreateTestIdentity, RefusesNamesThatNoDeviceCouldHave) {
-    for (const std::string& name : {std::string(), std::string("a/b"), std::string("../x"), std::string("a b"), std::string(65, 'a')}) {
+    for (const std::string& name :
+         {std::string(), std::string("a/b"), std::string("../x"), std::string("a b"), std::string(65, 'a')}) {
         TestIdentityRequest request;
         request.common_name = name;
         EXPECT_THROW(create_test_identity(request), Failure) << name;

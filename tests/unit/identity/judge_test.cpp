@@ -9,12 +9,12 @@
 namespace eflow {
 namespace {
 
+using std::chrono::days;
 using ::testing::HasSubstr;
 using testing::make;
 using testing::now;
 using testing::Pair;
 using testing::Wish;
-using std::chrono::days;
 
 /// Root, intermediate and leaf, made once.
 struct World {
@@ -35,7 +35,8 @@ IdentityExpectation expectation() {
     return expected;
 }
 
-IdentityVerdict judged(const std::string& certificates, const std::string& key, const IdentityExpectation& expected = expectation()) {
+IdentityVerdict judged(const std::string& certificates, const std::string& key,
+                       const IdentityExpectation& expected = expectation()) {
     return judge_identity(certificates, "chain.pem", key, "key.pem", expected);
 }
 
@@ -51,7 +52,9 @@ const Finding& finding(const IdentityVerdict& verdict, const std::string& id) {
     return none;
 }
 
-Severity severity(const IdentityVerdict& verdict, const std::string& id) { return finding(verdict, id).severity; }
+Severity severity(const IdentityVerdict& verdict, const std::string& id) {
+    return finding(verdict, id).severity;
+}
 
 /// That `id` fails for this identity, with evidence and a remedy, and that no material comes out.
 void expect_failed(const IdentityVerdict& verdict, const std::string& id) {
@@ -61,7 +64,9 @@ void expect_failed(const IdentityVerdict& verdict, const std::string& id) {
     EXPECT_FALSE(verdict.material.has_value());
 }
 
-Pair leaf_with(const Wish& wish) { return make(wish, &world().intermediate); }
+Pair leaf_with(const Wish& wish) {
+    return make(wish, &world().intermediate);
+}
 
 TEST(Judge, AGoodIdentityPassesEveryCheckInTheContractsOrder) {
     const auto verdict = judged(world().leaf);
@@ -71,8 +76,9 @@ TEST(Judge, AGoodIdentityPassesEveryCheckInTheContractsOrder) {
         ids.push_back(one.id.substr(9));
     }
     EXPECT_EQ(ids, (std::vector<std::string>{"cert-readable", "key-readable", "key-usable", "key-matches", "leaf-first",
-                                             "cn-matches-registration-id", "cn-valid", "chain-complete", "chain-verifies", "not-a-ca",
-                                             "client-auth", "key-strength", "signature-strength", "current", "expires-soon", "before-2038"}));
+                                             "cn-matches-registration-id", "cn-valid", "chain-complete",
+                                             "chain-verifies", "not-a-ca", "client-auth", "key-strength",
+                                             "signature-strength", "current", "expires-soon", "before-2038"}));
     ASSERT_TRUE(verdict.material);
     EXPECT_EQ(verdict.material->common_name, "device-1");
     EXPECT_EQ(verdict.material->fingerprint8, world().leaf.certificate.sha256().substr(0, 8));
@@ -81,14 +87,17 @@ TEST(Judge, AGoodIdentityPassesEveryCheckInTheContractsOrder) {
 }
 
 TEST(Judge, IssuersInAnyOrderAreWrittenInTheRightOne) {
-    const auto verdict = judged(world().leaf.pem() + world().root.pem() + world().intermediate.pem() + world().root.pem(), world().leaf.key_pem());
+    const auto verdict =
+        judged(world().leaf.pem() + world().root.pem() + world().intermediate.pem() + world().root.pem(),
+               world().leaf.key_pem());
     ASSERT_TRUE(verdict.material);
     EXPECT_EQ(verdict.material->certificate_pem, world().leaf.pem() + world().intermediate.pem() + world().root.pem());
 }
 
 TEST(Judge, EveryFormOfKeyBecomesPkcs8) {
     for (const char* form : {"PKCS8", "traditional"}) {
-        const auto verdict = judged(world().leaf.pem() + world().intermediate.pem(), "some text\r\n" + world().leaf.key_pem(form) + "trailing");
+        const auto verdict = judged(world().leaf.pem() + world().intermediate.pem(),
+                                    "some text\r\n" + world().leaf.key_pem(form) + "trailing");
         ASSERT_TRUE(verdict.material) << form;
         EXPECT_TRUE(verdict.material->key_pem.reveal().starts_with("-----BEGIN PRIVATE KEY-----"));
     }
@@ -96,7 +105,8 @@ TEST(Judge, EveryFormOfKeyBecomesPkcs8) {
 
 TEST(Judge, WindowsLineEndsAreFine) {
     std::string chain;
-    for (const char c : world().leaf.pem() + world().intermediate.pem()) chain += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    for (const char c : world().leaf.pem() + world().intermediate.pem())
+        chain += c == '\n' ? std::string("\r\n") : std::string(1, c);
     EXPECT_TRUE(judged(chain, world().leaf.key_pem()).material);
 }
 
@@ -149,7 +159,9 @@ TEST(Judge, DatesAreJudgedAtTheGivenTimeToTheSecond) {
     wish.not_after = now + days(200);
     const Pair leaf = leaf_with(wish);
     auto expected = expectation();
-    for (const auto& [at, current] : {std::pair{now, true}, {now - std::chrono::seconds(1), false}, {now + days(200), true},
+    for (const auto& [at, current] : {std::pair{now, true},
+                                      {now - std::chrono::seconds(1), false},
+                                      {now + days(200), true},
                                       {now + days(200) + std::chrono::seconds(1), false}}) {
         expected.now = at;
         EXPECT_EQ(severity(judged(leaf, expected), "current"), current ? Severity::ok : Severity::failed);
@@ -280,7 +292,8 @@ TEST(Judge, AllFaultsAreCollected) {
     wish.not_after = now - days(1);
     wish.extended_key_usage = "serverAuth";
     const auto verdict = judged(leaf_with(wish));
-    for (const char* id : {"cn-matches-registration-id", "cn-valid", "client-auth", "key-strength", "signature-strength", "current"})
+    for (const char* id :
+         {"cn-matches-registration-id", "cn-valid", "client-auth", "key-strength", "signature-strength", "current"})
         expect_failed(verdict, id);
 }
 
@@ -293,10 +306,12 @@ TEST(Judge, AnUnreadableCertificateSkipsTheRestAndSaysSo) {
 }
 
 TEST(Judge, WithoutAKeyItsChecksAreSkipped) {
-    const auto findings = judge_certificate(world().leaf.pem() + world().intermediate.pem(), "chain.pem", expectation());
+    const auto findings =
+        judge_certificate(world().leaf.pem() + world().intermediate.pem(), "chain.pem", expectation());
     EXPECT_EQ(findings.size(), 16U);
     for (const auto& one : findings) {
-        const bool of_key = one.id == "identity.key-readable" || one.id == "identity.key-usable" || one.id == "identity.key-matches";
+        const bool of_key =
+            one.id == "identity.key-readable" || one.id == "identity.key-usable" || one.id == "identity.key-matches";
         EXPECT_EQ(one.severity, of_key ? Severity::skipped : Severity::ok) << one.id;
     }
 }

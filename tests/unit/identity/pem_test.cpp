@@ -73,14 +73,18 @@ TEST(ReadCertificates, OtherFormsAreNamedWithTheWayOut) {
     EXPECT_THAT(refused_certificates(pfx()).remedy, HasSubstr("openssl pkcs12"));
     EXPECT_THAT(refused_certificates(identity().key_pem()).detail, HasSubstr("private key"));
     EXPECT_THAT(refused_certificates("\xff\xfe-\0-\0").detail, HasSubstr("UTF-16"));
-    EXPECT_THAT(refused_certificates("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n").detail, HasSubstr("CSR"));
-    EXPECT_THAT(refused_certificates("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").detail, HasSubstr("damaged"));
+    EXPECT_THAT(
+        refused_certificates("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n").detail,
+        HasSubstr("CSR"));
+    EXPECT_THAT(refused_certificates("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").detail,
+                HasSubstr("damaged"));
     EXPECT_THAT(refused_certificates("hello").detail, HasSubstr("BEGIN CERTIFICATE"));
 }
 
 TEST(ReadCertificates, ATruncatedBlockIsNoCertificate) {
     const std::string pem = identity().pem();
-    for (const std::size_t size : {pem.size() - 10, pem.size() / 2, std::size_t{30}}) refused_certificates(pem.substr(0, size));
+    for (const std::size_t size : {pem.size() - 10, pem.size() / 2, std::size_t{30}})
+        refused_certificates(pem.substr(0, size));
 }
 
 TEST(ReadCertificates, TheLimits) {
@@ -88,7 +92,8 @@ TEST(ReadCertificates, TheLimits) {
     for (int i = 0; i < 16; ++i) many += identity().pem();
     EXPECT_TRUE(std::holds_alternative<std::vector<Certificate>>(read_certificates(many, "f")));
     EXPECT_THAT(refused_certificates(many + identity().pem()).detail, HasSubstr("16"));
-    EXPECT_TRUE(std::holds_alternative<std::vector<Certificate>>(read_certificates(identity().pem() + std::string(1024 * 1024 - identity().pem().size(), '\n'), "f")));
+    EXPECT_TRUE(std::holds_alternative<std::vector<Certificate>>(
+        read_certificates(identity().pem() + std::string(1024 * 1024 - identity().pem().size(), '\n'), "f")));
     EXPECT_THAT(refused_certificates(identity().pem() + std::string(1024 * 1024, '\n')).detail, HasSubstr("1 MiB"));
 }
 
@@ -114,11 +119,14 @@ TEST(ReadPrivateKey, OtherFormsAreNamedWithTheWayOut) {
     EXPECT_THAT(refused_key(key_der()).detail, HasSubstr("DER"));
     EXPECT_THAT(refused_key(pfx()).detail, HasSubstr("PFX"));
     EXPECT_THAT(refused_key(identity().key_pem() + identity().key_pem()).detail, HasSubstr("2 private keys"));
-    EXPECT_THAT(refused_key("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").detail, HasSubstr("damaged"));
+    EXPECT_THAT(refused_key("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").detail,
+                HasSubstr("damaged"));
 }
 
 TEST(ReadPrivateKey, AnAbsurdlyLongKeyIsRefusedBeforeItIsParsed) {
-    EXPECT_THAT(refused_key("-----BEGIN RSA PRIVATE KEY-----\n" + std::string(200'000, 'A') + "\n-----END RSA PRIVATE KEY-----\n").detail,
+    EXPECT_THAT(refused_key("-----BEGIN RSA PRIVATE KEY-----\n" + std::string(200'000, 'A') +
+                            "\n-----END RSA PRIVATE KEY-----\n")
+                    .detail,
                 HasSubstr("16384"));
 }
 

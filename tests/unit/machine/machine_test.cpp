@@ -1,18 +1,20 @@
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include "shared/failure.hpp"
 #include "vm-agent/machine/containers.hpp"
@@ -56,7 +58,7 @@ TEST_F(Process, GivesExitCodeAndOutputOfBoth) {
 }
 
 TEST_F(Process, ArgumentsArriveByteForByte) {
-    const std::vector<std::string> hostile{"a b", "$(id)", "`id`", "\"'\\", "new\nline", "*", "", "--x=\xff"};
+    const std::vector<std::string> hostile{"a b", "$(id)", "`id`", "\"'\\", "new\nline", "*", "--x=\xff"};
     std::vector<std::string> argv{"/usr/bin/printf", "<%s>"};
     argv.insert(argv.end(), hostile.begin(), hostile.end());
     std::string expected;
@@ -73,19 +75,27 @@ TEST_F(Process, OutputIsBoundedAndTheRestDropped) {
 TEST_F(Process, ATimeoutEndsTheWholeGroup) {
     // The grandchild ignores SIGTERM and writes its pid first; both must be gone afterwards.
     const std::string pid_file = at("pid");
-    const auto result = run_process({"/bin/sh", "-c", "(trap '' TERM; sh -c 'echo $PPID' > " + pid_file + "; while :; do sleep 1; done) & wait"}, 500ms, 100);
+    const auto result = run_process(
+        {"/bin/sh", "-c", "(trap '' TERM; sh -c 'echo $PPID' > " + pid_file + "; while :; do sleep 1; done) & wait"},
+        3000ms, 100);
     EXPECT_TRUE(result.timed_out);
     std::ifstream file(pid_file);
     pid_t pid = 0;
     ASSERT_TRUE(file >> pid);
-    // Killed, and perhaps not yet reaped by init: no longer running either way.
-    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(stat)), {});
-    EXPECT_TRUE(text.empty() || text.find(") Z ") != std::string::npos || text.find(") X ") != std::string::npos) << text;
+    // It may still be on its way out: its descriptor becomes readable when it has ended. (The test's own time limit is
+    // the bound.)
+    const int ending = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+    if (ending >= 0) {
+        pollfd waited{ending, POLLIN, 0};
+        EXPECT_EQ(poll(&waited, 1, -1), 1);
+        close(ending);
+    }
+    EXPECT_TRUE(ending >= 0 || errno == ESRCH);
 }
 
 TEST_F(Process, AMissingProgramIsAFailure) {
     EXPECT_THROW(run_process({"/no/such/program"}, 1s, 100), Failure);
+    EXPECT_THROW(run_process({"/bin/true", ""}, 1s, 100), Failure);
 }
 
 TEST_F(Process, TheChildGetsNoSecretsAndNoDescriptors) {
@@ -120,7 +130,8 @@ TEST_F(Input, TellsWhatCannotBeRead) {
 using Output = InFolder;
 
 TEST_F(Output, AllOrNothingAndNeverOver) {
-    write_new({{at("new/a"), SecretBytes(std::string_view("1")), 0600}, {at("new/b"), SecretBytes(std::string_view("2")), 0644}});
+    write_new({{at("new/a"), SecretBytes(std::string_view("1")), 0600},
+               {at("new/b"), SecretBytes(std::string_view("2")), 0644}});
     struct stat status {};
     ASSERT_EQ(stat(at("new/a").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600U);
@@ -136,8 +147,9 @@ TEST_F(Output, AllOrNothingAndNeverOver) {
 using Users = InFolder;
 
 TEST_F(Users, AreReadAsGlibcWouldAndNonsenseIsPassedOver) {
-    write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n\n#comment\naziotks:x:101:102::/:/x\naziotks:x:9:9::/:/x\nbad:x:-1:0::/:\n"
-                        "huge:x:4294967295:0::/:\nshort:x:1\n:x:1:1::/:\nnoend:x:7:8::/:/x");
+    write("etc/passwd",
+          "root:x:0:0:root:/root:/bin/sh\n\n#comment\naziotks:x:101:102::/:/x\naziotks:x:9:9::/:/x\nbad:x:-1:0::/:\n"
+          "huge:x:4294967295:0::/:\nshort:x:1\n:x:1:1::/:\nnoend:x:7:8::/:/x");
     write("etc/group", "root:x:0:\naziotks:x:102:a,b\nbroken\nneg:x:-2:\n");
     const UserTable users = read_users(Tree(folder_, Tree::Kind::offline));
     EXPECT_EQ(users.user("aziotks").uid, 101U);
@@ -156,7 +168,8 @@ TEST_F(Users, AreReadAsGlibcWouldAndNonsenseIsPassedOver) {
 class FakeEngine {
 public:
     FakeEngine(const std::string& path, std::string answer, bool hold)
-        : acceptor_(context_, asio::local::stream_protocol::endpoint(path)), thread_([this, answer = std::move(answer), hold] {
+        : acceptor_(context_, asio::local::stream_protocol::endpoint(path)),
+          thread_([this, answer = std::move(answer), hold] {
               asio::local::stream_protocol::socket socket(context_);
               acceptor_.accept(socket);
               asio::streambuf request;
@@ -182,13 +195,15 @@ protected:
         return list_containers(path, hold ? 200ms : 10'000ms);
     }
     static std::string ok(const std::string& body) {
-        return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+        return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+               "\r\n\r\n" + body;
     }
     int number_ = 0;
 };
 
 TEST_F(Containers, AreListedAsTheEngineHasThem) {
-    const auto seen = ask(ok(R"([{"Names":["/edgeAgent"],"Image":"i:1","State":"running","Status":"Up 5 minutes","Labels":{"a":"b"}},{"Names":[],"State":"exited"}])"));
+    const auto seen = ask(ok(
+        R"([{"Names":["/edgeAgent"],"Image":"i:1","State":"running","Status":"Up 5 minutes","Labels":{"a":"b"}},{"Names":[],"State":"exited"}])"));
     ASSERT_TRUE(seen.value) << seen.why;
     ASSERT_EQ(seen.value->size(), 2U);
     EXPECT_EQ(seen.value->front().name, "edgeAgent");
@@ -198,9 +213,11 @@ TEST_F(Containers, AreListedAsTheEngineHasThem) {
 
 TEST_F(Containers, EveryWrongAnswerIsAReason) {
     EXPECT_THAT(list_containers(at("none.sock"), 1000ms).why, HasSubstr("No such file"));
-    for (const auto& answer : {std::string(), std::string("garbage\r\n\r\n"), ok("{}"), ok("[1]"), ok("not json"), ok(std::string(10, '[')),
-                               std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]"), std::string("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"),
-                               std::string("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")}) {
+    for (const auto& answer :
+         {std::string(), std::string("garbage\r\n\r\n"), ok("{}"), ok("[1]"), ok("not json"), ok(std::string(10, '[')),
+          std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]"),
+          std::string("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"),
+          std::string("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")}) {
         const auto seen = ask(answer);
         EXPECT_FALSE(seen.value) << answer;
         EXPECT_FALSE(seen.why.empty()) << answer;

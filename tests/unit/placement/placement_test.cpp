@@ -60,8 +60,11 @@ protected:
 
     static Plan plan(const std::string& config, const std::string& name = "1") {
         Plan plan;
-        plan.directories = {{"/var/aziot", {"root", "root", 0755}, true}, {"/var/aziot/secrets", {"root", "aziotks", 0750}, true}};
-        plan.material = {{"/var/aziot/secrets/device-id-" + name + ".key.pem", {"root", "aziotks", 0440}, SecretBytes(std::string_view("key " + name))}};
+        plan.directories = {{"/var/aziot", {"root", "root", 0755}, true},
+                            {"/var/aziot/secrets", {"root", "aziotks", 0750}, true}};
+        plan.material = {{"/var/aziot/secrets/device-id-" + name + ".key.pem",
+                          {"root", "aziotks", 0440},
+                          SecretBytes(std::string_view("key " + name))}};
         plan.config = {"/etc/aziot/config.toml", {"root", "root", 0600}, SecretBytes(std::string_view(config))};
         return plan;
     }
@@ -87,7 +90,8 @@ TEST_F(Placement, TheTreeIsNeverLeft) {
     EXPECT_THAT(failure([&] { (void)tree_->read("/var/link/passwd", 1000); }), HasSubstr("/var/link: a symbolic link"));
     EXPECT_THAT(failure([&] { (void)tree_->read("/var/file", 1000); }), HasSubstr("link"));
     EXPECT_TRUE(S_ISLNK(tree_->status("/var/file")->st_mode));
-    for (const char* bad : {"relative", "", "/var/../../etc/passwd", "/var/./x"}) failure([&] { (void)tree_->status(bad); });
+    for (const char* bad : {"relative", "", "/var/../../etc/passwd", "/var/./x"})
+        failure([&] { (void)tree_->status(bad); });
     failure([&] { (void)tree_->status(std::string_view("/var/\0x", 7)); });
     EXPECT_EQ(tree_->status("/no/such/folder"), std::nullopt);
     EXPECT_FALSE(tree_->read("/var/none", 10));
@@ -161,7 +165,8 @@ TEST_F(Placement, AgainWritesNothing) {
         EXPECT_EQ(transaction.changes_something(), round == 0);
         transaction.commit();
         EXPECT_TRUE(transaction.finish(true).empty());
-        for (const auto& change : transaction.changes()) EXPECT_EQ(change.action, round == 0 ? Action::created : Action::kept);
+        for (const auto& change : transaction.changes())
+            EXPECT_EQ(change.action, round == 0 ? Action::created : Action::kept);
     }
 }
 
@@ -212,14 +217,18 @@ TEST_F(Placement, AFolderThatIsNotOursIsNamedAndLeft) {
 TEST_F(Placement, WhatIsInTheWayIsNamed) {
     make_folder("/var/lib/eflow-agent", 0755);
     make_folder("/etc/aziot/config.toml", 0755);
-    EXPECT_THAT(failure([&] { preview(*tree_, users_, plan("new")); }), HasSubstr("a folder stands at /etc/aziot/config.toml"));
+    EXPECT_THAT(failure([&] { preview(*tree_, users_, plan("new")); }),
+                HasSubstr("a folder stands at /etc/aziot/config.toml"));
     fs::remove(at("/etc/aziot/config.toml"));
     users_.users.erase("aziotks");
-    EXPECT_THAT(failure([&] { preview(*tree_, users_, [] {
-                    Plan one = plan("new");
-                    one.material[0].access.owner = "aziotks";
-                    return one;
-                }()); }), HasSubstr("aziotks"));
+    EXPECT_THAT(failure([&] {
+                    preview(*tree_, users_, [] {
+                        Plan one = plan("new");
+                        one.material[0].access.owner = "aziotks";
+                        return one;
+                    }());
+                }),
+                HasSubstr("aziotks"));
 }
 
 TEST_F(Placement, TheFilesAreJudged) {
@@ -237,7 +246,8 @@ TEST_F(Placement, TheFilesAreJudged) {
     EXPECT_EQ(by_id["files.key-protected"].severity, Severity::failed);
     EXPECT_THAT(by_id["files.key-protected"].detail, HasSubstr("everybody"));
     EXPECT_EQ(by_id["files.no-stray-keys"].severity, Severity::failed);
-    EXPECT_THAT(by_id["files.no-stray-keys"].detail, ::testing::AllOf(HasSubstr("/var/aziot/device.key.pem"), ::testing::Not(HasSubstr(key))));
+    EXPECT_THAT(by_id["files.no-stray-keys"].detail,
+                ::testing::AllOf(HasSubstr("/var/aziot/device.key.pem"), ::testing::Not(HasSubstr(key))));
     EXPECT_THAT(by_id["files.no-stray-keys"].remedy, HasSubstr("shred -u"));
 }
 
@@ -263,7 +273,8 @@ TEST(Journal, GoesThroughJsonAndRefusesNonsense) {
     journal.config = JournalFile{"/c", false};
     journal.config_sha256 = "ab";
     EXPECT_EQ(Journal::from_json(journal.to_json()).to_json(), journal.to_json());
-    for (const char* bad : {"", "[]", "{}", "{\"schema\":2}", "null"}) EXPECT_THROW(Journal::from_json(bad), Failure) << bad;
+    for (const char* bad : {"", "[]", "{}", "{\"schema\":2}", "null"})
+        EXPECT_THROW(Journal::from_json(bad), Failure) << bad;
 }
 
 }  // namespace

@@ -20,16 +20,19 @@ bool valid(const Judged<T>& judged) {
 
 TEST(IdScope, TakesLettersAndDigits) {
     for (const char* good : {"0ne00A1B2C3", "0ab1234C5D6", "x"}) EXPECT_TRUE(valid(IdScope::parse(good))) << good;
-    for (const std::string& bad : {std::string(), std::string("0ne 1"), std::string("0ne\n"), std::string("\"x"), std::string(65, 'a'), std::string("a\0b", 3)})
+    for (const std::string& bad : {std::string(), std::string("0ne 1"), std::string("0ne\n"), std::string("\"x"),
+                                   std::string(65, 'a'), std::string("a\0b", 3)})
         EXPECT_FALSE(valid(IdScope::parse(bad))) << bad;
     EXPECT_FALSE(std::get<IdScope>(IdScope::parse("0ne00A1B2C3")).unusual());
     EXPECT_TRUE(std::get<IdScope>(IdScope::parse("0ab1234C5D6")).unusual());
 }
 
 TEST(RegistrationId, FollowsTheRulesOfDps) {
-    for (const std::string& good : {std::string("a"), std::string("plant7-gw-03"), std::string("A.b_c:d-"), std::string(128, 'a')})
+    for (const std::string& good :
+         {std::string("a"), std::string("plant7-gw-03"), std::string("A.b_c:d-"), std::string(128, 'a')})
         EXPECT_TRUE(valid(RegistrationId::parse(good))) << good;
-    for (const std::string& bad : {std::string(), std::string("a."), std::string("a_"), std::string("a b"), std::string("a/b"), std::string(129, 'a'), std::string("\xc3\xa9")})
+    for (const std::string& bad : {std::string(), std::string("a."), std::string("a_"), std::string("a b"),
+                                   std::string("a/b"), std::string(129, 'a'), std::string("\xc3\xa9")})
         EXPECT_FALSE(valid(RegistrationId::parse(bad))) << bad;
     const auto id = std::get<RegistrationId>(RegistrationId::parse("Gw-3"));
     EXPECT_TRUE(id.same_as("gW-3"));
@@ -42,8 +45,9 @@ TEST(DpsEndpoint, IsAnHttpsRoot) {
     EXPECT_EQ(url("HTTPS://a.b/"), "https://a.b/");
     EXPECT_EQ(url("a.b:8443"), "https://a.b:8443/");
     EXPECT_EQ(std::get<DpsEndpoint>(DpsEndpoint::parse("https://a.b:8443/")).host(), "a.b");
-    for (const char* bad : {"", "http://a.b/", "https://", "https:///", "https://a.b/path", "https://u@a.b/", "https://a b/", "https://-a.b/", "https://a..b/",
-                            "https://a.b:0/", "https://a.b:65536/", "https://a.b:8x/", "https://a.b/\n"})
+    for (const char* bad : {"", "http://a.b/", "https://", "https:///", "https://a.b/path", "https://u@a.b/",
+                            "https://a b/", "https://-a.b/", "https://a..b/", "https://a.b:0/", "https://a.b:65536/",
+                            "https://a.b:8x/", "https://a.b/\n"})
         EXPECT_FALSE(valid(DpsEndpoint::parse(bad))) << bad;
 }
 
@@ -59,7 +63,8 @@ TEST(Report, GoesThroughJsonUnharmed) {
     report.verb = "provision";
     report.exit_code = ExitCode::refused;
     report.phase = Phase::awaiting_deployment;
-    report.findings = {ok("a.b", "fine"), skipped("a.c", "s", "why"), warning("a.d", "w", "d", "r"), failed("a.e", "f", "d", "r")};
+    report.findings = {ok("a.b", "fine"), skipped("a.c", "s", "why"), warning("a.d", "w", "d", "r"),
+                       failed("a.e", "f", "d", "r")};
     report.changes = {{"/x", Action::replaced, "root", "aziotks", "0440"}};
     report.data["n"] = 1;
     const Report back = report_from_json(to_json(report));
@@ -78,7 +83,8 @@ TEST(Report, BytesThatAreNoTextDoNoHarm) {
 }
 
 TEST(Report, AnythingElseIsRefused) {
-    for (const char* bad : {"", "[]", "{}", "{\"schema\":2}", "null", "{\"schema\":1}"}) EXPECT_THROW(report_from_json(bad), Failure) << bad;
+    for (const char* bad : {"", "[]", "{}", "{\"schema\":2}", "null", "{\"schema\":1}"})
+        EXPECT_THROW(report_from_json(bad), Failure) << bad;
 }
 
 constexpr auto good_manifest = R"(schema = 1
@@ -126,7 +132,8 @@ std::string with(std::string from, const std::string& to) {
 }
 
 TEST(Manifest, IsStrictAndNamesEveryFaultAtOnce) {
-    EXPECT_THAT(refusal(with("scope_id", "scopeid")), ::testing::AllOf(HasSubstr("did you mean scope_id?"), HasSubstr("provisioning.scope_id is missing")));
+    EXPECT_THAT(refusal(with("scope_id", "scopeid")),
+                ::testing::AllOf(HasSubstr("did you mean scope_id?"), HasSubstr("provisioning.scope_id is missing")));
     EXPECT_THAT(refusal(with("schema = 1", "schema = 2")), HasSubstr("schema must be 1"));
     EXPECT_THAT(refusal(with("schema = 1", "")), HasSubstr("schema is missing"));
     EXPECT_THAT(refusal(with("\"gw\"", "7")), HasSubstr("provisioning.registration_id must be a text"));
