@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Machines that cannot take the change, made for real: read-only and full file systems, immutable files. Needs root."""
+import fcntl
 import os
 import pathlib
 import shutil
@@ -93,8 +94,11 @@ class BrokenMachine(unittest.TestCase):
         self.addCleanup(run, "chattr", "-i", config)
         self.assert_untouched("a", "/etc/aziot/config.toml", "chattr -i")
 
+    def test_a_segment_that_stops_a_reader(self):
+        self.box.path("/var").chmod(0o750)
+        self.assert_untouched("a", "aziotcs", "/var", "chmod o+rx /var")
+
     def test_two_at_once(self):
-        import fcntl
         self.assertEqual(self.provision("a")[0], 0)
         with open(self.box.path("/var/lib/eflow-agent/lock"), "r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

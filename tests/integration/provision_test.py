@@ -325,12 +325,6 @@ class Machine(InSandbox):
         config.mkdir()
         self.assert_lacking("/etc/aziot/config.toml")
 
-    def test_a_segment_that_stops_a_reader(self):
-        if os.geteuid() != 0:
-            self.skipTest("only root can have users of their own in the sandbox")
-        self.box.path("/var").chmod(0o750)
-        self.assert_lacking("aziotcs", "/var")
-
 
 class CommandLine(InSandbox):
     def test_usage(self):

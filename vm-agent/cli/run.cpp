@@ -14,6 +14,7 @@
 #include "shared/failure.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/identity/digest.hpp"
 #include "vm-agent/machine/observe.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
 
@@ -138,6 +139,7 @@ int print_failure(const World& world, const GlobalOptions& options, std::string 
 }  // namespace
 
 int run(const std::vector<std::string>& arguments, const World& world) {
+    ignore_openssl_config();
     GlobalOptions options;
     Chosen chosen;
     try {

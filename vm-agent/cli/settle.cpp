@@ -40,20 +40,36 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
     }
     transaction.undo();
     report.exit_code = cloud_said_no(outcome) ? ExitCode::cloud_refused : ExitCode::apply_failed;
-    if (!options.had_config) {
-        services.stop();
-        remove_rendered(tree, options.rendered_before);
-        note(report, "Applying failed; the previous state is back: this device is not provisioned.");
-        return;
-    }
-    const ApplyOutcome again = services.apply(options.timeout);
-    if (again.ok()) {
-        note(report, "Applying failed; the previous state is back, and the services run with it.");
-        return;
+    std::string why;
+    try {
+        if (!options.had_config) {
+            services.stop();
+            remove_rendered(tree, options.rendered_before);
+            note(report, "Applying failed; the previous state is back: this device is not provisioned.");
+            return;
+        }
+        const ApplyOutcome again = services.apply(options.timeout);
+        if (again.ok()) {
+            note(report, "Applying failed; the previous state is back, and the services run with it.");
+            return;
+        }
+        why = again.why();
+    } catch (const Failure& failure) {
+        why = failure.what();
     }
     report.exit_code = ExitCode::not_restored;
-    note(report, "Applying failed. The previous files are back, but the services did not come up with them:\n" +
-                     again.why() + "\nBy hand: sudo iotedge config apply; sudo iotedge system status");
+    note(report, "Applying failed. The previous files are back, but the services did not follow:\n" + why +
+                     "\nBy hand: sudo iotedge config apply; sudo iotedge system status");
+}
+
+/// Applies; when it cannot even be tried, the files are taken back before the Failure goes on.
+ApplyOutcome apply_or_undo(Services& services, Transaction& transaction, std::chrono::seconds timeout) {
+    try {
+        return services.apply(timeout);
+    } catch (const Failure&) {
+        transaction.undo();
+        throw;
+    }
 }
 
 /// Looks until the device awaits its deployment or runs. True when it does.
@@ -96,7 +112,7 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
 
     if (transaction.changes_something() || !applied_state(tree).applied) {
         context.log.debug("applying: iotedge config apply");
-        const ApplyOutcome outcome = services->apply(options.timeout);
+        const ApplyOutcome outcome = apply_or_undo(*services, transaction, options.timeout);
         if (!outcome.ok()) return take_back(tree, transaction, *services, options, outcome, report);
         note(report, "Applied: the services run with the new configuration.");
     }

@@ -44,9 +44,10 @@ void write_one(const OutputFile& file) {
 void make_folder(const std::filesystem::path& folder) {
     if (folder.empty() || std::filesystem::is_directory(folder)) return;
     make_folder(folder.parent_path());
-    // The mode is set after the making: the process keeps a tight umask.
-    if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) cannot_write(folder.string(), errno);
-    if (chmod(folder.c_str(), 0755) != 0) cannot_write(folder.string(), errno);
+    if (mkdir(folder.c_str(), 0700) != 0) cannot_write(folder.string(), errno);
+    // The mode is set after the making, on the very folder: the process keeps a tight umask.
+    const Descriptor made(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!made.valid() || fchmod(made.get(), 0755) != 0) cannot_write(folder.string(), errno);
 }
 
 }  // namespace

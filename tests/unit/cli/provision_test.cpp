@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "shared/failure.hpp"
 #include "shared/report.hpp"
 #include "tests/support/test_certificates.hpp"
 #include "vm-agent/cli/run.hpp"
@@ -30,6 +31,7 @@ struct FakeServices final : Services {
         fs::path root;
         std::vector<bool> outcomes;  ///< of the coming applies; what follows the last is good
         std::string last_line = "something else broke";
+        bool unreachable = false;  ///< systemd cannot be asked
         int applies = 0;
         int stops = 0;
         std::vector<std::string> configs;  ///< the config.toml that each apply saw
@@ -39,6 +41,7 @@ struct FakeServices final : Services {
     [[nodiscard]] bool can_apply() const override { return true; }
 
     ApplyOutcome apply(std::chrono::seconds) override {
+        if (state_.unreachable) throw Failure(ExitCode::machine_lacks, "no bus");
         const std::size_t number = static_cast<std::size_t>(state_.applies++);
         std::ifstream config(state_.root / "etc/aziot/config.toml");
         std::ostringstream text;
@@ -240,6 +243,13 @@ TEST_F(Provision, WhenTheOldStateWillNotRunEitherItSaysWhatToDo) {
     const Report report = provision("b");
     EXPECT_EQ(report.exit_code, ExitCode::not_restored);
     EXPECT_THAT(report.data.dump(), HasSubstr("By hand: sudo iotedge config apply"));
+}
+
+TEST_F(Provision, AnApplyThatCannotBeTriedLeavesTheOldState) {
+    const auto before = snapshot();
+    services_.unreachable = true;
+    EXPECT_EQ(provision("a").exit_code, ExitCode::machine_lacks);
+    EXPECT_EQ(snapshot(), before);
 }
 
 TEST_F(Provision, ARefusalByTheCloudIsNamedAsOne) {

@@ -140,7 +140,10 @@ TEST_F(Output, AllOrNothingAndNeverOver) {
     fs::create_symlink(at("nowhere"), at("link"));
     EXPECT_THROW(write_new({{at("link"), {}, 0644}}), Failure);
     EXPECT_FALSE(fs::exists(at("nowhere")));
-    EXPECT_THROW(write_new({{at("d/ok"), {}, 0644}, {"/dev/null/x", {}, 0644}}), std::exception);
+    write("file", "");
+    EXPECT_THROW(write_new({{at("d/ok"), {}, 0644}, {at("file/x"), {}, 0644}}), Failure);
+    ASSERT_EQ(stat(at("file").c_str(), &status), 0);
+    EXPECT_NE(status.st_mode & 0777, 0755U) << "what stands in a folder's place keeps its mode";
     EXPECT_FALSE(fs::exists(at("d/ok")));
 }
 
