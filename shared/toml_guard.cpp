@@ -36,15 +36,19 @@ std::size_t line_of(std::string_view text, std::size_t offset) {
 std::optional<std::string> toml_hazard(std::string_view text) {
     const auto at_line = [&](std::size_t offset) { return " in line " + std::to_string(line_of(text, offset)); };
     int depth = 0;
+    bool line_is_blank = true;
+    bool in_comment = false;
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t length = utf8_length(text, at);
         if (length == 0) return "it is not UTF-8" + at_line(at);
         const char c = text[at];
         if (c == '\0') return "it holds a NUL byte" + at_line(at);
-        // Counted without regard to strings: nothing legitimate comes near the limit either way.
-        if (c == '[' || c == '{') ++depth;
-        if (c == ']' || c == '}') depth = std::max(0, depth - 1);
-        if (c == '\n' && depth < deepest / 2) depth = std::max(0, depth);
+        // Strings are not told from the rest: nothing legitimate comes near the limit either way.
+        if (c == '#' && line_is_blank) in_comment = true;
+        if (c == '\n') in_comment = false;
+        line_is_blank = c == '\n' || (line_is_blank && (c == ' ' || c == '\t'));
+        if (!in_comment && (c == '[' || c == '{')) ++depth;
+        if (!in_comment && (c == ']' || c == '}')) depth = std::max(0, depth - 1);
         if (depth > deepest) return "it is nested more than 64 deep" + at_line(at);
         at += length;
     }

@@ -12,6 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "shared/failure.hpp"
+#include "shared/manifest.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/verb.hpp"
 #include "vm-agent/identity/digest.hpp"
@@ -51,12 +52,33 @@ std::string version_text() {
 }
 
 std::string footer(const Verb& verb) {
-    std::string text = "Examples:\n  " + std::string(verb.examples) + "\n\nExit codes:\n";
+    std::string text =
+        "With every verb: --root DIR, --json, --verbose, --quiet, --color WHEN (see eflow-agent --help)\n\nExamples:\n "
+        " " +
+        std::string(verb.examples) + "\n\nExit codes:\n";
     for (const int code : {0, 1, 2, 3, 4, 5, 6, 7, 8, 70}) {
         const std::string number = std::to_string(code);
         text += "  " + number + std::string(4 - number.size(), ' ') + meaning(static_cast<ExitCode>(code)) + "\n";
     }
     return text;
+}
+
+/// What was wrong with the command line, in better words than the parser has where a verb was mistyped.
+std::string usage_fault(const std::vector<std::string>& arguments, const std::string& parser_says) {
+    std::vector<std::string> known;
+    for (const auto& verb : verbs) known.push_back(verb.name);
+    std::string typed;
+    bool is_value = false;
+    for (const auto& argument : arguments) {
+        const bool takes_value = argument == "--root" || argument == "--color";
+        if (!is_value && !argument.starts_with('-')) typed += (typed.empty() ? "" : " ") + argument;
+        is_value = takes_value;
+        if (typed.find(' ') != std::string::npos || (!typed.empty() && typed != "cert")) break;
+    }
+    if (typed.empty() || std::find(known.begin(), known.end(), typed) != known.end()) return parser_says;
+    if (typed == "cert") return "cert needs one of inspect, verify, create-test";
+    const auto near = nearest(typed.substr(0, 64), known);
+    return "'" + typed.substr(0, 64) + "' is no verb" + (near ? "; did you mean " + *near + "?" : "");
 }
 
 struct Chosen {
@@ -154,7 +176,7 @@ int run(const std::vector<std::string>& arguments, const World& world) {
         } catch (const CLI::ParseError& error) {
             if (error.get_exit_code() == 0) return app.exit(error, *world.out, *world.err);
             options.json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
-            throw Failure(ExitCode::usage, error.what(),
+            throw Failure(ExitCode::usage, usage_fault(arguments, error.what()),
                           "eflow-agent --help, or eflow-agent VERB --help, shows what is known.");
         }
         const bool colors =

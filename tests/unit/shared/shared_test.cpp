@@ -168,6 +168,9 @@ TEST(TomlHazard, CountsLinesAndKnowsUtf8) {
     EXPECT_EQ(toml_hazard("a = \"\xc3\xa9\xe2\x82\xac\xf0\x9f\x99\x82\"\n"), std::nullopt);
     for (const std::string bad : {"\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\x80"})
         EXPECT_THAT(toml_hazard("a\n" + bad).value_or(""), HasSubstr("line 2"));
+    std::string art;
+    for (int i = 0; i < 100; ++i) art += "  # [ x\n";
+    EXPECT_EQ(toml_hazard(art), std::nullopt) << "what stands in comments nests nothing";
 }
 
 }  // namespace
