@@ -173,26 +173,44 @@ KeyKind key_kind(const std::string& word) {
     return KeyKind::ec_p256;
 }
 
-/// Days from now, or the two dates "2026-01-01..2026-12-31".
+/// The number that `text` begins with, taken off it; nothing when it begins with none or one of more digits than
+/// `most_digits`.
+std::optional<int> take_number(std::string_view& text, std::size_t most_digits) {
+    std::size_t count = 0;
+    while (count < text.size() && text[count] >= '0' && text[count] <= '9') ++count;
+    if (count == 0 || count > most_digits) return std::nullopt;
+    int number = 0;
+    for (const char c : text.substr(0, count)) number = number * 10 + (c - '0');
+    text.remove_prefix(count);
+    return number;
+}
+
+bool take(std::string_view& text, std::string_view expected) {
+    if (!text.starts_with(expected)) return false;
+    text.remove_prefix(expected.size());
+    return true;
+}
+
+std::optional<Instant> take_date(std::string_view& text) {
+    const auto year = take_number(text, 4);
+    const auto month = year && take(text, "-") ? take_number(text, 2) : std::nullopt;
+    const auto day = month && take(text, "-") ? take_number(text, 2) : std::nullopt;
+    if (!day) return std::nullopt;
+    const auto date = std::chrono::year(*year) / *month / *day;
+    if (!date.ok()) return std::nullopt;
+    return std::chrono::sys_days(date);
+}
+
+/// Days from now ("30d"), or the two dates "2026-01-01..2026-12-31".
 std::pair<Instant, Instant> validity_of(const std::string& text, Instant now) {
-    int from_year = 0, to_year = 0;
-    unsigned from_month = 0, from_day = 0, to_month = 0, to_day = 0;
-    int days = 0;
-    int used = 0;
-    if (std::sscanf(text.c_str(), "%4d-%2u-%2u..%4d-%2u-%2u%n", &from_year, &from_month, &from_day, &to_year, &to_month,
-                    &to_day, &used) == 6 &&
-        static_cast<std::size_t>(used) == text.size()) {
-        const std::chrono::year_month_day from{std::chrono::year(from_year), std::chrono::month(from_month),
-                                               std::chrono::day(from_day)};
-        const std::chrono::year_month_day to{std::chrono::year(to_year), std::chrono::month(to_month),
-                                             std::chrono::day(to_day)};
-        if (from.ok() && to.ok() && std::chrono::sys_days(from) < std::chrono::sys_days(to))
-            return {std::chrono::sys_days(from), std::chrono::sys_days(to)};
-    } else if (std::sscanf(text.c_str(), "%5dd%n", &days, &used) == 1 &&
-               static_cast<std::size_t>(used) == text.size() && days > 0) {
-        // An hour back, so that a device whose clock is a little slow takes it too.
-        return {now - std::chrono::hours(1), now + std::chrono::days(days)};
-    }
+    std::string_view rest = text;
+    const auto days = take_number(rest, 5);
+    // An hour back, so that a device whose clock is a little slow takes it too.
+    if (days && *days > 0 && rest == "d") return {now - std::chrono::hours(1), now + std::chrono::days(*days)};
+    rest = text;
+    const auto from = take_date(rest);
+    const auto to = from && take(rest, "..") ? take_date(rest) : std::nullopt;
+    if (to && rest.empty() && *from < *to) return {*from, *to};
     throw Failure(ExitCode::usage, "--validity must be days such as 30d, or two dates such as 2026-01-01..2026-12-31",
                   "'" + text.substr(0, 40) + "' is neither.");
 }

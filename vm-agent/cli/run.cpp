@@ -47,7 +47,7 @@ constexpr std::array verbs{
 
 std::string version_text() {
     std::string text = EFLOW_VERSION;
-    if (std::string_view(EFLOW_COMMIT).size() > 0) text += std::string("+") + EFLOW_COMMIT;
+    if (!std::string_view(EFLOW_COMMIT).empty()) text += std::string("+") + EFLOW_COMMIT;
     return text;
 }
 

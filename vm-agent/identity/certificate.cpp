@@ -9,16 +9,6 @@ namespace eflow {
 
 namespace {
 
-std::string hex(const unsigned char* bytes, std::size_t size) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (std::size_t i = 0; i < size; ++i) {
-        text += digits[bytes[i] >> 4];
-        text += digits[bytes[i] & 15];
-    }
-    return text;
-}
-
 std::string printed(const X509_NAME* name) {
     const OwnedBio bio(made(BIO_new(BIO_s_mem()), "allocating"));
     // UTF-8 kept, control characters escaped: what is printed cannot drive a terminal.

@@ -14,13 +14,7 @@ std::string sha256_hex(std::string_view bytes) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int size = 0;
     must(EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr), "taking a digest");
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned int i = 0; i < size; ++i) {
-        text += digits[digest[i] >> 4];
-        text += digits[digest[i] & 15];
-    }
-    return text;
+    return hex(digest, size);
 }
 
 }  // namespace eflow

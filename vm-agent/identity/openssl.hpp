@@ -60,6 +60,9 @@ T* made(T* object, const char* doing) {
     return object;
 }
 
+/// Lower-case hex digits.
+std::string hex(const unsigned char* bytes, std::size_t size);
+
 /// The bytes of a memory BIO.
 std::string text_of(BIO* bio);
 
