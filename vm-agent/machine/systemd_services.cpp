@@ -141,8 +141,9 @@ bool any_failed(const std::vector<UnitOutcome>& units) {
 
 bool UnitOutcome::failed() const {
     const bool job_failed = !job.empty() && job != "done" && job != "skipped" && job != "canceled";
-    return job_failed || active == "failed" || sub == "auto-restart" ||
-           (result != "success" && !result.empty() && active != "active");
+    // A Result other than success alone is no failure: a service that failed before, and was stopped since to be
+    // started on demand, keeps it (systemd, service_stop of a unit in auto-restart).
+    return job_failed || active == "failed" || sub == "auto-restart";
 }
 
 bool ApplyOutcome::ok() const {

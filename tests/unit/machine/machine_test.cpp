@@ -244,7 +244,7 @@ TEST(UnitOutcome, TellsFailureFromSocketActivation) {
     EXPECT_TRUE(failed("dependency", "inactive", "dead", "success"));
     EXPECT_TRUE(failed("done", "activating", "auto-restart", "exit-code"));
     EXPECT_TRUE(failed("done", "failed", "failed", "exit-code"));
-    EXPECT_TRUE(failed("done", "inactive", "dead", "exit-code"));
+    EXPECT_FALSE(failed("done", "inactive", "dead", "exit-code")) << "it failed before this apply stopped it";
 }
 
 }  // namespace
