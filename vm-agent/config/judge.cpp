@@ -155,6 +155,40 @@ void value_rules(const toml::value& root, Complaints& complaints) {
         complaints.emplace_back("trust_bundle_cert is no file URI", "Write it as \"file:///...\".");
 }
 
+/// "80%" with 1 to 99, "10min" or "3day" (cert/cert-renewal/src/policy.rs).
+bool is_renewal_policy(std::string_view text) {
+    std::size_t digits = 0;
+    while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
+    const std::string_view unit = text.substr(digits);
+    if (digits == 0 || digits > 9 || text.find_first_not_of('0') >= digits) return false;
+    return unit == "min" || unit == "day" || (unit == "%" && digits <= 2);
+}
+
+void renewal_rules(const toml::value& root, Complaints& complaints) {
+    for (const auto& path :
+         {std::initializer_list<const char*>{"edge_ca", "auto_renew"},
+          std::initializer_list<const char*>{"cert_issuance", "est", "identity_auto_renew"},
+          std::initializer_list<const char*>{"provisioning", "attestation", "identity_cert", "auto_renew"}}) {
+        const toml::value* table = value_at(root, path);
+        if (!is_table(table)) continue;
+        for (const char* key : {"threshold", "retry"})
+            if (has(*table, key) && !is_renewal_policy(text_at(*table, {key}).value_or("")))
+                complaints.emplace_back(std::string("the renewal ") + key + " is no policy that IoT Edge knows",
+                                        "Write it as \"80%\" (1 to 99), \"10min\" or \"3day\".");
+    }
+}
+
+void garbage_collection_rules(const toml::value& root, Complaints& complaints) {
+    const auto time = text_at(root, {"image_garbage_collection", "cleanup_time"});
+    const auto is_time = [](const std::string& text) {
+        const auto digit = [&](std::size_t i, char most) { return text[i] >= '0' && text[i] <= most; };
+        return text.size() == 5 && text[2] == ':' && digit(0, '2') && digit(1, text[0] == '2' ? '3' : '9') &&
+               digit(3, '5') && digit(4, '9');
+    };
+    if (time && !is_time(*time))
+        complaints.emplace_back("image_garbage_collection.cleanup_time is no time of day", "Write it as \"HH:MM\".");
+}
+
 Finding well_formed(const toml::value& root) {
     constexpr auto id = "config.well-formed";
     Complaints complaints;
@@ -163,6 +197,8 @@ Finding well_formed(const toml::value& root) {
     pair_rules(root, {"provisioning", "authentication"}, "provisioning.authentication", complaints);
     table_rules(root, complaints);
     value_rules(root, complaints);
+    renewal_rules(root, complaints);
+    garbage_collection_rules(root, complaints);
     if (complaints.empty()) return ok(id, "config.toml has the form IoT Edge reads");
     std::string detail;
     std::string remedy;

@@ -27,7 +27,8 @@ std::string described(const struct stat& status, unsigned needed) {
 
 std::optional<Obstacle> reading_obstacle(const Tree& tree, std::string_view path, const User& user) {
     // From the top, so that the first segment named is the first to mend.
-    for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    // Below --root the folder itself stands where its owner likes: the image's / gets its mode when it is mounted.
+    for (std::size_t end = tree.live() ? 1 : path.find('/', 1);; end = path.find('/', end + 1)) {
         const bool last = end == std::string_view::npos;
         const std::string segment(path.substr(0, end));
         const auto status = tree.status(segment);

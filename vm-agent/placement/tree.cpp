@@ -110,6 +110,11 @@ std::optional<Descriptor> Tree::directory(std::string_view path) const {
 }
 
 std::optional<struct stat> Tree::status(std::string_view path) const {
+    struct stat itself {};
+    if (path == "/") {
+        if (fstat(descriptor_.get(), &itself) != 0) throw system_failure("cannot look at", path, errno);
+        return itself;
+    }
     const Walked walked = walk(descriptor_.get(), path);
     if (!walked.folder.valid()) return std::nullopt;
     struct stat status {};

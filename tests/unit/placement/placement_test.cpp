@@ -119,6 +119,10 @@ TEST_F(Placement, UpstreamsWalkCountsOwnerPrimaryGroupAndWorldOnly) {
     EXPECT_EQ(reading_obstacle(*tree_, "/var/aziot/f", stranger)->segment, "/var/aziot");
     fs::permissions(at("/var/aziot"), fs::perms(0755));
     EXPECT_EQ(reading_obstacle(*tree_, "/var/aziot/f", stranger)->segment, "/var/aziot/f");
+    fs::permissions(root_, fs::perms(0700));
+    EXPECT_NE(reading_obstacle(*tree_, "/var/aziot/f", stranger)->segment, "/");
+    EXPECT_EQ(reading_obstacle(Tree(root_, Tree::Kind::machine), "/var/aziot/f", stranger)->segment, "/");
+    fs::permissions(root_, fs::perms(0755));
     EXPECT_THAT(reading_obstacle(*tree_, "/var/aziot/none", stranger)->why, HasSubstr("does not exist"));
 }
 
