@@ -31,8 +31,9 @@ std::optional<unsigned> id_of(std::string_view text) {
 }
 
 template <class Take>
-void each_line(const Tree& tree, const char* path, std::size_t least_fields, Take take) {
+void each_line(const Tree& tree, const char* path, bool required, std::size_t least_fields, Take take) {
     const auto bytes = tree.read(path, largest);
+    if (!bytes && !required) return;
     if (!bytes)
         throw Failure(ExitCode::machine_lacks,
                       std::string(path) + " does not exist" + (tree.live() ? "" : " below " + tree.root()),
@@ -51,12 +52,12 @@ void each_line(const Tree& tree, const char* path, std::size_t least_fields, Tak
 
 UserTable read_users(const Tree& tree) {
     UserTable table;
-    each_line(tree, "/etc/passwd", 4, [&](const std::vector<std::string_view>& fields) {
+    each_line(tree, "/etc/passwd", true, 4, [&](const std::vector<std::string_view>& fields) {
         const auto uid = id_of(fields[2]);
         const auto gid = id_of(fields[3]);
         if (uid && gid) table.users.try_emplace(std::string(fields[0]), User{*uid, *gid});
     });
-    each_line(tree, "/etc/group", 3, [&](const std::vector<std::string_view>& fields) {
+    each_line(tree, "/etc/group", false, 3, [&](const std::vector<std::string_view>& fields) {
         if (const auto gid = id_of(fields[2])) table.groups.try_emplace(std::string(fields[0]), *gid);
     });
     return table;

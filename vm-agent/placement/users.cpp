@@ -25,14 +25,18 @@ std::string name_of(const Map& map, unsigned id, Get get) {
 
 User UserTable::user(std::string_view name) const {
     const auto found = users.find(name);
+    // To the kernel root is 0, listed or not.
+    if (found == users.end() && name == "root") return {};
     if (found == users.end()) missing("user", name);
     return found->second;
 }
 
 unsigned UserTable::group(std::string_view name) const {
-    const auto found = groups.find(name);
-    if (found == groups.end()) missing("group", name);
-    return found->second;
+    if (const auto found = groups.find(name); found != groups.end()) return found->second;
+    // A user's own group has its name; passwd knows its number too.
+    if (const auto found = users.find(name); found != users.end()) return found->second.gid;
+    if (name == "root") return 0;
+    missing("group", name);
 }
 
 std::string UserTable::user_name(unsigned uid) const {

@@ -18,7 +18,8 @@ struct UserTable {
     std::map<std::string, User, std::less<>> users;
     std::map<std::string, unsigned, std::less<>> groups;
 
-    /// Throw Failure(machine_lacks) that names the missing user or group and what creates it.
+    /// root is 0 where nothing else is listed, and a group that is not listed is the primary one of the user of its
+    /// name. Throw Failure(machine_lacks) that names the missing user or group and what creates it.
     [[nodiscard]] User user(std::string_view name) const;
     [[nodiscard]] unsigned group(std::string_view name) const;
     /// The name for an id, or its number as text.

@@ -164,6 +164,9 @@ TEST_F(Users, AreReadAsGlibcWouldAndNonsenseIsPassedOver) {
     EXPECT_EQ(users.user_name(55), "55");
     EXPECT_THROW((void)users.user("huge"), Failure);
     fs::remove(folder_ / "etc/group");
+    EXPECT_EQ(read_users(Tree(folder_, Tree::Kind::offline)).group("aziotks"), 102U)
+        << "passwd knows a user's own group";
+    fs::remove(folder_ / "etc/passwd");
     EXPECT_THROW(read_users(Tree(folder_, Tree::Kind::offline)), Failure);
 }
 
