@@ -6,6 +6,7 @@
 #include <spdlog/logger.h>
 
 #include "shared/failure.hpp"
+#include "vm-agent/health/dps_answer.hpp"
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/placement/rendered.hpp"
 
@@ -15,42 +16,64 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// What identityd says when DPS itself said no, as told by its journal (aziot-identityd error.rs): an HTTP status of
-/// the 4xx kind, not a cloud that was out of reach.
-bool cloud_said_no(const ApplyOutcome& outcome) {
+constexpr std::string_view identityd = "aziot-identityd.service";
+
+/// Why a change is taken back: the exit code, and what says so.
+struct Rejection {
+    ExitCode code = ExitCode::apply_failed;
+    Findings findings;
+};
+
+DpsAnswer dps_answer_of(const ApplyOutcome& outcome) {
     for (const auto& unit : outcome.units)
-        for (const auto& line : unit.last_lines)
-            if (line.find("DPS") != std::string::npos &&
-                (line.find("401") != std::string::npos || line.find("403") != std::string::npos ||
-                 line.find("404") != std::string::npos))
-                return true;
-    return false;
+        if (unit.unit == identityd) return read_dps_answer(unit.last_lines);
+    return {};
 }
 
-/// The services would not take it: the previous files back, and the services with them.
-void take_back(const Tree& tree, Transaction& transaction, Services& services, const SettleOptions& options,
-               const ApplyOutcome& outcome, Report& report) {
-    report.findings.push_back(
+/// Nothing is wrong but the way to the cloud: identityd alone is failing, and DPS has not said no. The change is good;
+/// systemd starts identityd again until the cloud is there.
+bool only_the_cloud_is_missing(const ApplyOutcome& outcome) {
+    if (outcome.exit_code != 0 || outcome.timed_out) return false;
+    for (const auto& unit : outcome.units)
+        if (unit.failed() && unit.unit != identityd) return false;
+    const DpsAnswer::Kind kind = dps_answer_of(outcome).kind;
+    return kind != DpsAnswer::Kind::nothing && kind != DpsAnswer::Kind::refused;
+}
+
+Rejection rejection_of(const ApplyOutcome& outcome) {
+    Rejection rejection;
+    rejection.findings.push_back(
         failed("config.applied", "The services did not take the new configuration", outcome.why(),
                "Mend what they name; journalctl -u aziot-edged -u aziot-identityd -n 50 shows more."));
+    if (const DpsAnswer answer = dps_answer_of(outcome); answer.kind == DpsAnswer::Kind::refused) {
+        rejection.code = ExitCode::cloud_refused;
+        rejection.findings.push_back(judge_dps_answer(answer));
+    }
+    return rejection;
+}
+
+/// The new configuration will not do: the previous files back, and the services with them.
+void take_back(const Tree& tree, Transaction& transaction, Services& services, const SettleOptions& options,
+               const Rejection& rejection, Report& report) {
+    append(report.findings, rejection.findings);
+    report.exit_code = rejection.code;
     if (!transaction.changes_something()) {
-        report.exit_code = ExitCode::apply_failed;
         note(report, "Nothing had been changed by this run, so nothing was to be undone.");
         return;
     }
     transaction.undo();
-    report.exit_code = cloud_said_no(outcome) ? ExitCode::cloud_refused : ExitCode::apply_failed;
     std::string why;
     try {
         if (!options.had_config) {
             services.stop();
             remove_rendered(tree, options.rendered_before);
-            note(report, "Applying failed; the previous state is back: this device is not provisioned.");
+            note(report, "The previous state is back: this device is not provisioned.");
+            report.phase = Phase::not_provisioned;
             return;
         }
         const ApplyOutcome again = services.apply(options.timeout);
-        if (again.ok()) {
-            note(report, "Applying failed; the previous state is back, and the services run with it.");
+        if (again.ok() || only_the_cloud_is_missing(again)) {
+            note(report, "The previous state is back, and the services run with it.");
             return;
         }
         why = again.why();
@@ -58,7 +81,7 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
         why = failure.what();
     }
     report.exit_code = ExitCode::not_restored;
-    note(report, "Applying failed. The previous files are back, but the services did not follow:\n" + why +
+    note(report, "The previous files are back, but the services did not follow:\n" + why +
                      "\nBy hand: sudo iotedge config apply; sudo iotedge system status");
 }
 
@@ -72,8 +95,10 @@ ApplyOutcome apply_or_undo(Services& services, Transaction& transaction, std::ch
     }
 }
 
-/// Looks until the device awaits its deployment or runs. True when it does.
-bool await_phase(const Context& context, const Tree& tree, Clock::time_point deadline, Report& report) {
+enum class Waited { healthy, refused, in_vain };
+
+/// Looks until the device awaits its deployment or runs, DPS has refused it, or the time is over.
+Waited await_phase(const Context& context, const Tree& tree, Clock::time_point deadline, Report& report) {
     const auto begun = Clock::now();
     std::string told;
     for (;;) {
@@ -82,10 +107,15 @@ bool await_phase(const Context& context, const Tree& tree, Clock::time_point dea
         report.phase = verdict.phase;
         report.data["because"] = verdict.because;
         report.data["next"] = verdict.next;
-        if (verdict.phase == Phase::awaiting_deployment || verdict.phase == Phase::running) return true;
+        if (verdict.phase == Phase::awaiting_deployment || verdict.phase == Phase::running) return Waited::healthy;
+        for (const auto& finding : verdict.findings)
+            if (finding.id == "cloud.registration" && finding.severity == Severity::failed) {
+                report.findings.push_back(finding);
+                return Waited::refused;
+            }
         if (verdict.because != told) context.log.info("waiting: {}", plain(verdict.because));
         told = verdict.because;
-        if (Clock::now() >= deadline) return false;
+        if (Clock::now() >= deadline) return Waited::in_vain;
         std::this_thread::sleep_for(std::chrono::milliseconds(500));
     }
 }
@@ -113,23 +143,24 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
     if (transaction.changes_something() || !applied_state(tree).applied) {
         context.log.debug("applying: iotedge config apply");
         const ApplyOutcome outcome = apply_or_undo(*services, transaction, options.timeout);
-        if (!outcome.ok()) return take_back(tree, transaction, *services, options, outcome, report);
+        if (!outcome.ok() && !only_the_cloud_is_missing(outcome))
+            return take_back(tree, transaction, *services, options, rejection_of(outcome), report);
         note(report, "Applied: the services run with the new configuration.");
     }
-    bool healthy = true;
-    if (!options.no_wait) {
-        healthy = await_phase(context, tree, deadline, report);
-        if (healthy) {
-            note(report,
-                 "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
-        } else {
-            report.exit_code = ExitCode::timed_out;
-            note(report, "Time ran out while waiting; the change stands. It is held up because " +
-                             report.data.value("because", ""));
-        }
-        if (const auto next = report.data.value("next", std::string()); !next.empty()) note(report, "Next: " + next);
+    if (options.no_wait) return append(report.findings, transaction.finish(false));
+
+    const Waited waited = await_phase(context, tree, deadline, report);
+    if (waited == Waited::refused)
+        return take_back(tree, transaction, *services, options, {ExitCode::cloud_refused, {}}, report);
+    if (waited == Waited::healthy) {
+        note(report, "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
+    } else {
+        report.exit_code = ExitCode::timed_out;
+        note(report, "Time ran out while waiting; the change stands. It is held up because " +
+                         report.data.value("because", ""));
     }
-    append(report.findings, transaction.finish(healthy && !options.no_wait));
+    if (const auto next = report.data.value("next", std::string()); !next.empty()) note(report, "Next: " + next);
+    append(report.findings, transaction.finish(waited == Waited::healthy));
 }
 
 }  // namespace eflow

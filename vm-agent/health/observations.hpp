@@ -39,6 +39,7 @@ struct Observations {
     Findings files;  ///< placement's judgement of owners, modes and readers
     AppliedState applied;
     Sight<std::vector<UnitSeen>> units;
+    std::vector<std::string> identityd_log;  ///< the last lines since the configuration was applied, as far as readable
     Sight<std::vector<ContainerSeen>> containers;
     Sight<std::optional<DeviceInfo>> device_info;  ///< what identityd remembers; nothing before it registered
 };

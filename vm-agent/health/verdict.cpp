@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/health/dps_answer.hpp"
 #include "vm-agent/identity/judge.hpp"
 
 namespace eflow {
@@ -27,12 +28,27 @@ bool is_failing(const UnitSeen& unit) {
     return unit.active == "failed" || unit.sub == "auto-restart";
 }
 
+/// aziot-edged ends with 153 when it has no usable configuration, and systemd leaves it so
+/// (aziot-edged/src/error.rs, RestartPreventExitStatus): on a device that nobody has provisioned that is how it looks.
+bool awaits_configuration(const UnitSeen& unit, bool provisioned) {
+    return !provisioned && unit.name == "aziot-edged.service" && unit.active == "failed" && unit.exit_status == 153;
+}
+
+/// identityd is fine and the cloud is not there: systemd starts it again until it is.
+bool tries_again(const DpsAnswer& answer) {
+    return answer.kind != DpsAnswer::Kind::nothing && answer.kind != DpsAnswer::Kind::refused;
+}
+
+bool is_provisioned(const Observations& seen) {
+    return seen.config.value && seen.config.value->present && read_provisioning(seen.config.value->text).has_value();
+}
+
 std::string id_of(const UnitSeen& unit) {
     std::string name = unit.name.substr(0, unit.name.rfind('.'));
     return "services." + name;
 }
 
-Findings judge_units(const Observations& seen) {
+Findings judge_units(const Observations& seen, const DpsAnswer& answer) {
     Findings findings;
     if (!seen.units.value) {
         for (const char* unit : aziot_services)
@@ -44,6 +60,13 @@ Findings judge_units(const Observations& seen) {
         if (unit.load == "not-found")
             findings.push_back(failed(id_of(unit), unit.name + " is not installed", "systemd knows no such unit",
                                       "Install IoT Edge: aziot-identity-service, aziot-edge and moby-engine."));
+        else if (awaits_configuration(unit, is_provisioned(seen)))
+            findings.push_back(skipped(id_of(unit), unit.name + " waits for a configuration",
+                                       state + ", exit status 153: it has none, as expected before provisioning"));
+        else if (is_failing(unit) && unit.name == "aziot-identityd.service" && tries_again(answer))
+            findings.push_back(warning(id_of(unit), unit.name + " is started again and again until DPS can be reached",
+                                       state + ", restarted " + std::to_string(unit.restarts) + " times",
+                                       "See cloud.registration."));
         else if (is_failing(unit))
             findings.push_back(failed(id_of(unit), unit.name + " is failing",
                                       state + ", result " + unit.result + ", exit status " +
@@ -101,7 +124,7 @@ bool failed_in(const Findings& findings, std::string_view area) {
     });
 }
 
-Told phase_of(const Observations& seen, const Findings& findings) {
+Told phase_of(const Observations& seen, const Findings& findings, const DpsAnswer& answer) {
     if (!seen.config.value)
         return {Phase::unknown, "config.toml could not be read: " + seen.config.why,
                 "Run eflow-agent status with sudo."};
@@ -119,9 +142,15 @@ Told phase_of(const Observations& seen, const Findings& findings) {
                 seen.live ? "sudo iotedge config apply" : "On the device: sudo iotedge config apply"};
     if (!seen.live)
         return {Phase::unknown, "below --root the services are not looked at", "On the device: eflow-agent status"};
+    if (answer.kind == DpsAnswer::Kind::refused)
+        return {Phase::failed, "DPS refused this device: " + answer.text, "See cloud.registration."};
     if (failed_in(findings, "services."))
         return {Phase::failed, "a service is failing", "Mend what has failed; each line says how."};
     if (!seen.units.value) return {Phase::unknown, "systemd could not be asked: " + seen.units.why, ""};
+    if (tries_again(answer)) {
+        const Finding told = judge_dps_answer(answer);
+        return {Phase::provisioning, told.summary + " (" + answer.text + ")", told.remedy};
+    }
     if (seen.device_info.value && !*seen.device_info.value)
         return {Phase::provisioning, "identityd has not registered with DPS yet",
                 "Wait; sudo journalctl -u aziot-identityd -f shows it."};
@@ -167,9 +196,11 @@ Verdict judge(const Observations& seen) {
         findings.push_back(skipped("config.well-formed", "config.toml was not judged",
                                    seen.config.value ? "it does not exist" : seen.config.why));
     }
-    append(findings, judge_units(seen));
+    const DpsAnswer answer = read_dps_answer(seen.identityd_log);
+    append(findings, judge_units(seen, answer));
     append(findings, judge_modules(seen));
-    Told told = phase_of(seen, findings);
+    if (answer.kind != DpsAnswer::Kind::nothing) findings.push_back(judge_dps_answer(answer));
+    Told told = phase_of(seen, findings, answer);
     verdict.phase = told.phase;
     verdict.because = std::move(told.because);
     verdict.next = std::move(told.next);

@@ -28,14 +28,20 @@ std::string message_of(sd_journal* journal) {
 
 }  // namespace
 
-std::vector<std::string> last_lines(const std::string& unit, std::size_t count) {
+std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
+                                    std::chrono::system_clock::time_point since) {
     std::vector<std::string> lines;
     sd_journal* opened = nullptr;
     if (sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY) < 0) return lines;
     const std::unique_ptr<sd_journal, CloseJournal> journal(opened);
     const std::string match = "_SYSTEMD_UNIT=" + unit;
     if (sd_journal_add_match(opened, match.data(), match.size()) < 0 || sd_journal_seek_tail(opened) < 0) return lines;
-    while (lines.size() < count && sd_journal_previous(opened) > 0) lines.push_back(message_of(opened));
+    const auto earliest = std::chrono::duration_cast<std::chrono::microseconds>(since.time_since_epoch()).count();
+    while (lines.size() < count && sd_journal_previous(opened) > 0) {
+        std::uint64_t stamp = 0;
+        if (sd_journal_get_realtime_usec(opened, &stamp) >= 0 && stamp < static_cast<std::uint64_t>(earliest)) break;
+        lines.push_back(message_of(opened));
+    }
     std::reverse(lines.begin(), lines.end());
     return lines;
 }

@@ -6,6 +6,7 @@
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/machine/containers.hpp"
+#include "vm-agent/machine/journal.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
 #include "vm-agent/machine/users.hpp"
 #include "vm-agent/placement/check.hpp"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t largest_file = 1024 * 1024;
 constexpr std::chrono::seconds docker_deadline{3};
+constexpr std::size_t lines_read = 30;
 constexpr auto device_info_path = "/var/lib/aziot/identityd/device_info";
 
 Sight<FileSeen> see_file(const Tree& tree, const std::string& path) {
@@ -55,6 +57,7 @@ void see_services(const Tree& tree, const ObservationPoints& points, Observation
     } catch (const Failure& failure) {
         seen.units = Sight<std::vector<UnitSeen>>::unseen(failure.what());
     }
+    seen.identityd_log = last_lines("aziot-identityd.service", lines_read, seen.applied.since);
     seen.containers = list_containers(points.docker_socket, docker_deadline);
     const Sight<FileSeen> device_info = see_file(tree, device_info_path);
     if (!device_info.value)
@@ -79,7 +82,7 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
     try {
         seen.applied = applied_state(tree);
     } catch (const Failure& failure) {
-        seen.applied = {false, failure.what()};
+        seen.applied = {false, failure.what(), {}};
     }
     try {
         if (seen.config.value) seen.files = judge_files(tree, read_users(tree), seen.certificate_path, seen.key_path);

@@ -20,7 +20,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t output_limit = 64 * 1024;
-constexpr std::size_t lines_told = 10;
+constexpr std::size_t lines_told = 20;
 
 bool is_aziot(std::string_view unit) {
     return unit.starts_with("aziot-") && (unit.ends_with(".service") || unit.ends_with(".socket"));
@@ -176,6 +176,7 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
     const OwnedBus bus = open_bus(options_.bus_address);
     JobWatch jobs(bus.get());
     const auto deadline = Clock::now() + timeout;
+    const auto begun = std::chrono::system_clock::now();
 
     const ProcessResult ended =
         run_process({options_.iotedge, "config", "apply", "-c", "/etc/aziot/config.toml"}, timeout, output_limit);
@@ -210,7 +211,7 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
     }
     outcome.units = outcomes(bus.get(), jobs);
     for (auto& unit : outcome.units)
-        if (unit.failed()) unit.last_lines = last_lines(unit.unit, lines_told);
+        if (unit.failed()) unit.last_lines = last_lines(unit.unit, lines_told, begun);
     return outcome;
 }
 

@@ -23,13 +23,17 @@ bool older(const struct stat& a, const struct stat& b) {
 
 AppliedState applied_state(const Tree& tree) {
     const auto config = tree.status(places::config);
-    if (!config) return {false, std::string(places::config) + " does not exist"};
+    if (!config) return {false, std::string(places::config) + " does not exist", {}};
+    std::chrono::system_clock::time_point since;
     for (const char* path : rendered_files) {
         const auto rendered = tree.status(path);
-        if (!rendered) return {false, std::string(path) + " does not exist"};
-        if (older(*rendered, *config)) return {false, std::string(path) + " is older than " + places::config};
+        if (!rendered) return {false, std::string(path) + " does not exist", {}};
+        if (older(*rendered, *config)) return {false, std::string(path) + " is older than " + places::config, {}};
+        if (std::string_view(path).starts_with("/etc/aziot/identityd/"))
+            since = std::chrono::system_clock::time_point(std::chrono::seconds(rendered->st_mtim.tv_sec) +
+                                                          std::chrono::nanoseconds(rendered->st_mtim.tv_nsec));
     }
-    return {true, {}};
+    return {true, {}, since};
 }
 
 std::vector<std::string> rendered_present(const Tree& tree) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,12 @@ inline constexpr std::array<const char*, 5> rendered_files{
     "/etc/aziot/edged/config.d/00-super.toml"};
 
 /// Whether config.toml is what the services run with, by upstream's own rule (aziotctl check configs-up-to-date): every
-/// rendered file is there and none is older than config.toml. `why` names the first that is not.
+/// rendered file is there and none is older than config.toml. `why` names the first that is not; `since` is when
+/// identityd's was rendered, when it is applied.
 struct AppliedState {
     bool applied = false;
     std::string why;
+    std::chrono::system_clock::time_point since{};
 };
 AppliedState applied_state(const Tree& tree);
 

@@ -30,7 +30,7 @@ struct FakeServices final : Services {
     struct State {
         fs::path root;
         std::vector<bool> outcomes;  ///< of the coming applies; what follows the last is good
-        std::string last_line = "something else broke";
+        std::vector<std::string> last_lines{"something else broke"};
         bool unreachable = false;  ///< systemd cannot be asked
         int applies = 0;
         int stops = 0;
@@ -63,7 +63,7 @@ struct FakeServices final : Services {
                                  good ? 0 : 1,
                                  good ? 0U : 1U,
                                  {}});
-        if (!good) outcome.units.back().last_lines.push_back(state_.last_line);
+        if (!good) outcome.units.back().last_lines = state_.last_lines;
         return outcome;
     }
 
@@ -132,9 +132,10 @@ protected:
             const auto config = tree.read("/etc/aziot/config.toml", 1 << 20);
             seen.config = Sight<FileSeen>::of(config ? FileSeen{true, std::string(config->reveal())} : FileSeen{});
             seen.certificate = Sight<FileSeen>::unseen("not in this test");
-            seen.applied = {true, ""};
+            seen.applied.applied = true;
             seen.units = Sight<std::vector<UnitSeen>>::of({});
             seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"hub", "device-1"});
+            seen.identityd_log = identityd_log_;
             seen.containers = Sight<std::vector<ContainerSeen>>::of(containers_);
             return seen;
         };
@@ -174,6 +175,7 @@ protected:
     fs::path root_;
     FakeServices::State services_;
     bool is_root_ = true;
+    std::vector<std::string> identityd_log_;
     std::vector<ContainerSeen> containers_{{"edgeAgent", "i", "running", "Up", {}}};
 };
 
@@ -254,8 +256,31 @@ TEST_F(Provision, AnApplyThatCannotBeTriedLeavesTheOldState) {
 
 TEST_F(Provision, ARefusalByTheCloudIsNamedAsOne) {
     services_.outcomes = {false};
-    services_.last_line = "caused by: DPS client error: 401 Unauthorized";
+    services_.last_lines = {"2026-06-01T00:00:00Z [ERR!] - caused by: DPS client error",
+                            "2026-06-01T00:00:00Z [ERR!] - caused by: Unauthorized"};
+    const Report report = provision("a");
+    EXPECT_EQ(report.exit_code, ExitCode::cloud_refused);
+    EXPECT_EQ(report.phase, Phase::not_provisioned);
+    EXPECT_THAT(report.findings, Contains(::testing::Field(&Finding::id, "cloud.registration")));
+}
+
+TEST_F(Provision, ARefusalThatComesLateIsTakenBackToo) {
+    identityd_log_ = {"[ERR!] - caused by: DPS client error", "[ERR!] - caused by: CA certificate not found."};
     EXPECT_EQ(provision("a").exit_code, ExitCode::cloud_refused);
+    EXPECT_FALSE(fs::exists(root_ / "etc/aziot/config.toml"));
+    EXPECT_FALSE(fs::exists(root_ / "var/aziot"));
+    for (const char* path : rendered_files) EXPECT_FALSE(fs::exists(root_ / (path + 1)));
+}
+
+TEST_F(Provision, AnUnreachableCloudUndoesNothing) {
+    services_.outcomes = {false};
+    services_.last_lines = {"[ERR!] - caused by: DPS client error", "[ERR!] - caused by: client error (Connect)"};
+    identityd_log_ = services_.last_lines;
+    const Report report = provision("a", {"--timeout", "0s"});
+    EXPECT_EQ(report.exit_code, ExitCode::timed_out);
+    EXPECT_EQ(report.phase, Phase::provisioning);
+    EXPECT_THAT(report.data.value("because", ""), HasSubstr("cannot reach DPS"));
+    EXPECT_EQ(keys().size(), 1U) << "the change stands";
 }
 
 TEST_F(Provision, OldMaterialGoesOnlyOnceTheNewOneIsHealthy) {
