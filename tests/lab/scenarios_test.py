@@ -127,7 +127,7 @@ class Unreachable(Scenario):
     def test_the_change_stands_and_takes_effect_when_the_cloud_is_there(self):
         device = self.device
         device.exec("systemctl", "stop", "lab-dps", check=True)
-        code, report = device.provision(device.identity("leaf"), timeout="8s")
+        code, report = device.provision(device.identity("leaf"), timeout="4s")
         self.assertEqual((code, report["phase"]), (7, "provisioning"), report)
         self.assertIn("cannot reach", text_of(report) + report["data"]["because"])
         device.exec("systemctl", "start", "lab-dps", check=True)

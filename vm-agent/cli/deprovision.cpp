@@ -33,8 +33,7 @@ std::vector<std::string> ours(const Tree& tree, bool purge) {
     for (auto& path : rendered_present(tree)) paths.push_back(std::move(path));
     if (!purge) return paths;
     // What identityd remembers of the registration: with it a later identity would start from the old assignment.
-    for (const char* path : {"/var/lib/aziot/identityd/device_info", "/var/lib/aziot/identityd/prev_state",
-                             "/var/lib/eflow-agent/previous-config.toml"})
+    for (const char* path : {"/var/lib/aziot/identityd/device_info", "/var/lib/aziot/identityd/prev_state"})
         if (tree.status(path)) paths.emplace_back(path);
     return paths;
 }
@@ -79,6 +78,7 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
     std::string closing;
     if (options.dry_run) {
         report.changes = preview(tree, users, plan);
+        if (options.purge) plan.retired.emplace_back(places::state);
         for (const auto& path : plan.retired) report.changes.push_back({path, Action::removed, "", "", ""});
         closing = "Dry run: nothing was changed.\n";
     } else {
@@ -88,6 +88,8 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
         transaction.commit();
         transaction.finish(true);
         report.changes = transaction.changes();
+        if (options.purge && lock->remove_state())
+            report.changes.push_back({std::string(places::state), Action::removed, "", "", ""});
         closing = report.changes.empty() ? "There was nothing to remove.\n" : "The identity is off this device.\n";
         if (!options.purge && !report.changes.empty())
             closing +=

@@ -172,22 +172,42 @@ bool committed(const Tree& tree, const Journal& journal) {
 
 }  // namespace
 
-ChangeLock::ChangeLock(const Tree& tree, const UserTable& users, bool wait) {
-    if (!tree.status(places::state)) {
-        make_parents(tree, users, places::state);
-        make_folder(tree, places::state, root_only(users, 0755));
+ChangeLock::ChangeLock(const Tree& tree, const UserTable& users, bool wait) : tree_(tree) {
+    const std::string name = name_of(names::lock);
+    for (;;) {
+        if (!tree.status(places::state)) {
+            make_parents(tree, users, places::state);
+            make_folder(tree, places::state, root_only(users, 0755));
+        }
+        const Descriptor folder = enter(tree, places::state);
+        descriptor_ = Descriptor(openat(folder.get(), name.c_str(),
+                                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
+        if (!descriptor_.valid() && errno == ENOENT) continue;  // the folder was removed meanwhile
+        if (!descriptor_.valid()) throw system_failure("cannot take the lock", names::lock, errno);
+        while (flock(descriptor_.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
+            if (errno == EINTR) continue;
+            if (errno == EWOULDBLOCK)
+                throw Failure(ExitCode::machine_lacks, "another run of eflow-agent is changing this device right now",
+                              "Wait for it, or leave out --no-wait and this run waits by itself.");
+            throw system_failure("cannot take the lock", names::lock, errno);
+        }
+        // The one who had it may have removed it: a lock that nobody else can find is none.
+        struct stat taken {};
+        struct stat found {};
+        if (fstat(descriptor_.get(), &taken) != 0) throw system_failure("cannot take the lock", names::lock, errno);
+        if (fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_ino == taken.st_ino &&
+            found.st_dev == taken.st_dev)
+            return;
     }
-    const Descriptor folder = enter(tree, places::state);
-    descriptor_ = Descriptor(openat(folder.get(), name_of(names::lock).c_str(),
-                                    O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
-    if (!descriptor_.valid()) throw system_failure("cannot take the lock", names::lock, errno);
-    while (flock(descriptor_.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
-        if (errno == EINTR) continue;
-        if (errno == EWOULDBLOCK)
-            throw Failure(ExitCode::machine_lacks, "another run of eflow-agent is changing this device right now",
-                          "Wait for it, or leave out --no-wait and this run waits by itself.");
-        throw system_failure("cannot take the lock", names::lock, errno);
-    }
+}
+
+bool ChangeLock::remove_state() {
+    const Descriptor folder = enter(tree_, places::state);
+    remove_name(folder, name_of(names::previous_config), names::previous_config);
+    remove_name(folder, name_of(names::lock), names::lock);
+    const std::string state = places::state;
+    const Descriptor parent = enter(tree_, folder_of(state));
+    return unlinkat(parent.get(), name_of(state).c_str(), AT_REMOVEDIR) == 0;
 }
 
 struct Transaction::State {

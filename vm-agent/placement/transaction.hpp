@@ -19,7 +19,11 @@ class ChangeLock {
 public:
     ChangeLock(const Tree& tree, const UserTable& users, bool wait);
 
+    /// Removes the agent's own state, the lock last: whoever waits for it makes a new one. True when nothing is left.
+    bool remove_state();
+
 private:
+    const Tree& tree_;
     Descriptor descriptor_;
 };
 

@@ -27,18 +27,19 @@ public:
                                                                 : std::string("unix:///var/run/docker.sock");
         docker_ = uri.substr(std::string("unix://").size());
         home_ = lab::text_in(config, "homedir");
+    }
+
+    void run() {
+        std::filesystem::create_directories(home_ + "/cache");
+        json device;
+        wait_for_identity(device);
+        // Like upstream, only from here on: before, SIGTERM simply ends it.
         sigset_t mask;
         sigemptyset(&mask);
         sigaddset(&mask, SIGTERM);
         sigaddset(&mask, SIGINT);
         sigprocmask(SIG_BLOCK, &mask, nullptr);
         signals_ = signalfd(-1, &mask, SFD_CLOEXEC);
-    }
-
-    void run() {
-        std::filesystem::create_directories(home_ + "/cache");
-        json device;
-        if (!wait_for_identity(device)) return;
         stop_modules();
         forget_modules_of_another_device(device);
         const auto [first, count] = lab::passed_sockets();
@@ -85,7 +86,7 @@ private:
         return {200, {{"modules", modules}}};
     }
 
-    bool wait_for_identity(json& device) {
+    void wait_for_identity(json& device) {
         for (;;) {
             try {
                 lab::info("Obtaining Edge device provisioning data...");
@@ -95,13 +96,13 @@ private:
                     device = answer.body.at("spec");
                     lab::info("Device is " + device.at("deviceId").get<std::string>() + " on " +
                               device.at("hubName").get<std::string>());
-                    return true;
+                    return;
                 }
                 lab::warn("Failed to obtain device identity: " + answer.body.value("message", ""));
             } catch (const std::exception& fault) {
                 lab::warn(std::string("Failed to obtain device identity: ") + fault.what());
             }
-            if (terminated(5000)) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(lab::milliseconds("LAB_IDENTITY_RETRY_MS", 5000)));
         }
     }
 

@@ -148,7 +148,8 @@ Directory Directory::parse(std::string_view text) {
         directory.scopes = document.at("scopes").get<std::vector<std::string>>();
         if (document.contains("hub") && !document.at("hub").is_null())
             directory.hub = document.at("hub").get<std::string>();
-        for (const auto& [name, pem] : document.value("cas", json::object()).items())
+        const json authorities = document.value("cas", json::object());
+        for (const auto& [name, pem] : authorities.items())
             directory.authorities.emplace(name, certificate_of(pem, name));
         for (const auto& object : document.value("enrollments", json::array())) {
             IndividualEnrollment enrollment;
