@@ -111,6 +111,10 @@ class Refused(Scenario):
         self.device.tell_cloud(hub=None)
         self.assert_refused_and_clean(self.device.provision(self.device.identity("leaf")), "IotHub not found")
 
+    def test_a_refusal_that_comes_after_the_services_have_settled(self):
+        self.device.tell_cloud(hub=None, faults=[{"on": "operations", "kind": "slow", "times": 1, "delayMs": 4000}])
+        self.assert_refused_and_clean(self.device.provision(self.device.identity("leaf")), "IotHub not found")
+
     def test_a_new_certificate_is_refused_and_the_old_one_serves_on(self):
         device = self.device
         old = device.identity("old")

@@ -8,6 +8,7 @@
 #include <semaphore>
 #include <sstream>
 #include <thread>
+#include <utility>  // asio/awaitable.hpp of Boost 1.74 uses std::exchange without it
 
 #include <sys/socket.h>
 
