@@ -2,6 +2,7 @@
 // (identity/aziot-identityd/src/identity.rs get_identity_credentials, lib.rs reprovision_device,
 // aziot-cloud-client-async/src/dps).
 #include <thread>
+#include <utility>  // asio/awaitable.hpp of Boost 1.74 uses std::exchange without it
 
 #include <boost/asio.hpp>
 #include <boost/asio/ssl.hpp>

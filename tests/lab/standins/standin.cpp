@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <utility>  // asio/awaitable.hpp of Boost 1.74 uses std::exchange without it
 
 #include <grp.h>
 #include <pwd.h>
