@@ -55,6 +55,7 @@ struct Verb {
 Handler declare_provision(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_status(CLI::App& app);
+Handler declare_check(CLI::App& app);
 Handler declare_cert_inspect(CLI::App& app);
 Handler declare_cert_verify(CLI::App& app);
 Handler declare_cert_create_test(CLI::App& app);
@@ -64,6 +65,8 @@ Tree tree_of(const Context& context);
 /// The services to use: the world's, or systemd's.
 std::unique_ptr<Services> services_of(const World& world);
 /// What is seen now, `later` than the start of the run.
+/// Tries DPS and the hub that config.toml and device_info name, for the checks that need the network.
+void reach_cloud(const Context& context, Observations& seen);
 Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later = {});
 
 /// Throws Failure(machine_lacks) when `tree` is the running machine's and the caller is not root: `verb` cannot work

@@ -13,8 +13,23 @@ struct ObservationPoints {
     std::string docker_socket = "/run/docker.sock";
 };
 
+/// What the watcher remembers, readable by all.
+inline constexpr const char* memory_file = "/var/lib/eflow-agent/watch/memory.json";
+
 /// Everything that can be seen of the machine in `tree` at `now`. Nothing that cannot be seen is an error: it is a
 /// reason.
 Observations observe(const Tree& tree, Instant now, const ObservationPoints& points = {});
+
+/// The part that lies in files: config.toml, the identity, owners and modes, what was applied, daemon.json, disks.
+void observe_files(const Tree& tree, Observations& seen);
+
+/// The units that are looked at: the services, their sockets, the container engine.
+std::vector<std::string> watched_units();
+
+/// Last lines of the units that are not well, and what identityd says of DPS.
+void observe_logs(Observations& seen);
+
+/// What identityd wrote down of its registration.
+Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree);
 
 }  // namespace eflow
