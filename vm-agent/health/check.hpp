@@ -30,6 +30,10 @@ Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer);
 /// config.toml asks for a provisioning.
 bool is_provisioned(const Observations& seen);
 
+/// How long the modules may take to come back after aziot-edged was started: it stops them all, its watchdog looks once a
+/// minute, and edgeAgent needs some seconds to bring up the others.
+inline constexpr std::chrono::seconds grace{90};
+
 /// aziot-edged started so lately that its modules may still be on their way: it stops them all at its start
 /// (aziot-edged/src/main.rs), and its watchdog brings edgeAgent back.
 bool in_grace(const Observations& seen);

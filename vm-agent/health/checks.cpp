@@ -87,7 +87,6 @@ bool is_provisioned(const Observations& seen) {
 }
 
 bool in_grace(const Observations& seen) {
-    constexpr std::chrono::seconds grace{90};
     const UnitSeen* edged = unit(seen, "aziot-edged.service");
     return edged != nullptr && edged->active == "active" && edged->changed > Stamp(seen.now) - grace;
 }

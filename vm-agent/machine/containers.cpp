@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -178,10 +179,9 @@ Sight<std::string> Engine::version_prefix() {
     if (connection_->prefix.empty()) {
         const Sight<Answer> ping = connection_->get("/_ping");
         if (!ping.value) return Prefix::unseen(ping.why);
-        int minor = 0;
-        if (ping.value->status != 200 || std::sscanf(ping.value->version.c_str(), "1.%3d", &minor) != 1)
-            return Prefix::unseen(connection_->socket_path + " is no container engine");
-        connection_->prefix = "/v1." + std::to_string(std::clamp(minor, 12, newest_minor));
+        const auto prefix = ping.value->status == 200 ? version_prefix_of(ping.value->version) : std::nullopt;
+        if (!prefix) return Prefix::unseen(connection_->socket_path + " is no container engine");
+        connection_->prefix = *prefix;
     }
     return Prefix::of(connection_->prefix);
 }
@@ -198,11 +198,40 @@ Sight<std::string> Engine::get(const std::string& target) {
 }
 
 Sight<std::vector<ContainerSeen>> Engine::list() {
-    using Containers = Sight<std::vector<ContainerSeen>>;
     const Sight<std::string> body = get("/containers/json?all=1");
-    if (!body.value) return Containers::unseen(body.why);
-    const auto garbage = Containers::unseen(connection_->socket_path + " answered something that is no list of containers");
-    const json listed = json::parse(*body.value, nullptr, false);
+    if (!body.value) return Sight<std::vector<ContainerSeen>>::unseen(body.why);
+    return read_container_list(*body.value, connection_->socket_path);
+}
+
+Sight<std::optional<ContainerSeen>> Engine::inspect(const std::string& name) {
+    using Container = Sight<std::optional<ContainerSeen>>;
+    if (!is_name(name)) return Container::unseen("not the name of a container");
+    const auto prefix = version_prefix();
+    if (!prefix.value) return Container::unseen(prefix.why);
+    const Sight<Answer> answer = connection_->get(*prefix.value + "/containers/" + name + "/json");
+    if (!answer.value) return Container::unseen(answer.why);
+    return read_container(answer.value->status, answer.value->body, connection_->socket_path);
+}
+
+Sight<std::vector<std::string>> Engine::logs(const std::string& name, std::size_t lines) {
+    using Lines = Sight<std::vector<std::string>>;
+    if (!is_name(name)) return Lines::unseen("not the name of a container");
+    const auto body =
+        get("/containers/" + name + "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines));
+    if (!body.value) return Lines::unseen(body.why);
+    return Lines::of(split_log(*body.value));
+}
+
+std::optional<std::string> version_prefix_of(const std::string& api_version) {
+    int minor = 0;
+    if (std::sscanf(api_version.c_str(), "1.%3d", &minor) != 1) return std::nullopt;
+    return "/v1." + std::to_string(std::clamp(minor, 12, newest_minor));
+}
+
+Sight<std::vector<ContainerSeen>> read_container_list(const std::string& body, const std::string& who) {
+    using Containers = Sight<std::vector<ContainerSeen>>;
+    const auto garbage = Containers::unseen(who + " answered something that is no list of containers");
+    const json listed = json::parse(body, nullptr, false);
     if (!listed.is_array()) return garbage;
     std::vector<ContainerSeen> containers;
     for (const auto& one : listed) {
@@ -221,27 +250,39 @@ Sight<std::vector<ContainerSeen>> Engine::list() {
     return Containers::of(std::move(containers));
 }
 
-Sight<std::optional<ContainerSeen>> Engine::inspect(const std::string& name) {
+Sight<std::optional<ContainerSeen>> read_container(unsigned status, const std::string& body, const std::string& who) {
     using Container = Sight<std::optional<ContainerSeen>>;
-    if (!is_name(name)) return Container::unseen("not the name of a container");
-    const auto prefix = version_prefix();
-    if (!prefix.value) return Container::unseen(prefix.why);
-    const Sight<Answer> answer = connection_->get(*prefix.value + "/containers/" + name + "/json");
-    if (!answer.value) return Container::unseen(answer.why);
-    if (answer.value->status == 404) return Container::of(std::nullopt);
-    const json one = json::parse(answer.value->body, nullptr, false);
-    if (answer.value->status != 200 || !one.is_object())
-        return Container::unseen(connection_->socket_path + " answered something that is no container");
+    if (status == 404) return Container::of(std::nullopt);
+    const json one = json::parse(body, nullptr, false);
+    if (status != 200 || !one.is_object()) return Container::unseen(who + " answered something that is no container");
     return Container::of(inspected(one));
 }
 
-Sight<std::vector<std::string>> Engine::logs(const std::string& name, std::size_t lines) {
-    using Lines = Sight<std::vector<std::string>>;
-    if (!is_name(name)) return Lines::unseen("not the name of a container");
-    const auto body =
-        get("/containers/" + name + "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines));
-    if (!body.value) return Lines::unseen(body.why);
-    return Lines::of(split_log(*body.value));
+std::optional<ContainerEvent> read_event(std::string_view line) {
+    const json one = json::parse(line, nullptr, false);
+    if (!one.is_object() || text_in(one, "Type") != "container") return std::nullopt;
+    const json& actor = object_in(one, "Actor");
+    ContainerEvent event;
+    event.action = text_in(one, "Action");
+    event.id = text_in(actor, "ID");
+    if (event.action.empty() || event.id.empty()) return std::nullopt;
+    // The attributes are the container's labels and a few names of the engine's own.
+    const json& attributes = object_in(actor, "Attributes");
+    for (const auto& [name, value] : attributes.items()) {
+        if (!value.is_string()) continue;
+        const auto text = value.get<std::string>();
+        if (name == "name")
+            event.name = text;
+        else if (name == "image")
+            event.image = text;
+        else if (name == "exitCode")
+            event.exit_code = std::atoi(text.c_str());
+        else
+            event.labels.emplace(name, text);
+    }
+    const auto nanos = one.find("timeNano");
+    if (nanos != one.end() && nanos->is_number_integer()) event.nanos = nanos->get<std::int64_t>();
+    return event;
 }
 
 Sight<std::vector<ContainerSeen>> observe_containers(Engine& engine) {

@@ -1,8 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vm-agent/health/observations.hpp"
@@ -37,6 +41,28 @@ private:
 
 /// All containers, and the detail of edgeAgent and edgeHub.
 Sight<std::vector<ContainerSeen>> observe_containers(Engine& engine);
+
+/// What the engine tells of one container when it happens (Engine API, /events).
+struct ContainerEvent {
+    std::string action;  ///< create, start, die, kill, destroy, rename, health_status: healthy, …
+    std::string id;
+    std::string name;
+    std::string image;
+    std::map<std::string, std::string> labels;
+    int exit_code = 0;        ///< of a die
+    std::int64_t nanos = 0;  ///< since the epoch
+
+    [[nodiscard]] Stamp at() const { return Stamp(std::chrono::microseconds(nanos / 1000)); }
+};
+
+/// One line of the engine's event stream; nothing for an event of another kind, and for a line that is none.
+std::optional<ContainerEvent> read_event(std::string_view line);
+
+/// The engine's answers as data; `who` is its socket's path, for the reason why not.
+Sight<std::vector<ContainerSeen>> read_container_list(const std::string& body, const std::string& who);
+Sight<std::optional<ContainerSeen>> read_container(unsigned status, const std::string& body, const std::string& who);
+/// The path's prefix for the Api-Version that /_ping gave ("/v1.41"); nothing when that is none.
+std::optional<std::string> version_prefix_of(const std::string& api_version);
 
 /// Splits the engine's log stream (eight-byte headers before each piece; none with a terminal) into lines.
 std::vector<std::string> split_log(const std::string& stream);

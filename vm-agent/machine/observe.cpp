@@ -55,7 +55,38 @@ void find_identity(const Tree& tree, Observations& seen) {
     }
 }
 
+/// The containers, and what edgeAgent said last of its deployment.
+void observe_engine(Observations& seen, const std::string& socket) {
+    if (const auto why = why_engine_rests(seen)) {
+        seen.containers = Sight<std::vector<ContainerSeen>>::unseen(*why);
+        return;
+    }
+    Engine engine(socket, docker_deadline);
+    seen.containers = observe_containers(engine);
+    if (!seen.memory.deployment && seen.containers.value)
+        if (const auto lines = engine.logs("edgeAgent", agent_lines); lines.value)
+            seen.memory.deployment = read_deployment(*lines.value);
+}
+
 }  // namespace
+
+std::optional<std::string> why_engine_rests(const Observations& seen) {
+    if (!seen.units.value) return std::nullopt;
+    for (const auto& unit : *seen.units.value)
+        if (unit.name == docker_service && unit.load == "loaded" && unit.active != "active" && unit.active != "reloading")
+            return "docker.service is " + unit.active;
+    return std::nullopt;
+}
+
+std::vector<std::string> disks_watched() {
+    return {"/var", "/var/lib/docker", "/var/log", "/run"};
+}
+
+std::optional<Memory> observe_memory(const Tree& tree, const std::string& path) {
+    const auto file = see_file(tree, path);
+    if (!file.value || !file.value->present) return std::nullopt;
+    return Memory::from_json(file.value->text);
+}
 
 std::vector<std::string> watched_units() {
     std::vector<std::string> units(aziot_services.begin(), aziot_services.end());
@@ -86,7 +117,7 @@ void observe_files(const Tree& tree, Observations& seen) {
     } catch (const Failure& failure) {
         seen.files.push_back(skipped("files.owner-and-mode", "The files could not be judged", failure.what()));
     }
-    if (tree.live()) seen.disks = observe_disks({"/var", "/var/lib/docker", "/var/log", "/run"});
+    if (tree.live()) seen.disks = observe_disks(disks_watched());
 }
 
 void observe_logs(Observations& seen) {
@@ -118,20 +149,16 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
         seen.clock = Sight<ClockSeen>::unseen(why);
         return seen;
     }
-    if (const auto memory = see_file(tree, memory_file); memory.value && memory.value->present)
-        seen.memory = Memory::from_json(memory.value->text);
+    if (auto memory = observe_memory(tree, memory_file)) seen.memory = std::move(*memory);
     try {
         const OwnedBus bus = open_bus(points.bus_address);
-        seen.units = Sight<std::vector<UnitSeen>>::of(observe_units(bus.get(), watched_units()));
-        seen.unit_proxies = observe_proxies(bus.get(), {"aziot-edged.service", "aziot-identityd.service", docker_service});
+        UnitsRead read = observe_units(bus.get(), watched_units());
+        seen.units = Sight<std::vector<UnitSeen>>::of(std::move(read.units));
+        seen.unit_proxies = std::move(read.proxies);
     } catch (const Failure& failure) {
         seen.units = Sight<std::vector<UnitSeen>>::unseen(failure.what());
     }
-    Engine engine(points.docker_socket, docker_deadline);
-    seen.containers = observe_containers(engine);
-    if (!seen.memory.deployment && seen.containers.value)
-        if (const auto lines = engine.logs("edgeAgent", agent_lines); lines.value)
-            seen.memory.deployment = read_deployment(*lines.value);
+    observe_engine(seen, points.docker_socket);
     seen.device_info = observe_device_info(tree);
     seen.clock = observe_clock();
     observe_logs(seen);

@@ -105,7 +105,7 @@ private:
 
 std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
     std::vector<UnitOutcome> all;
-    for (const UnitSeen& seen : observe_units(bus, {aziot_services.begin(), aziot_services.end()})) {
+    for (const UnitSeen& seen : observe_units(bus, {aziot_services.begin(), aziot_services.end()}).units) {
         if (seen.load == "not-found") continue;
         all.push_back({seen.name, jobs.result_of(seen.name), seen.active, seen.sub, seen.result, seen.exit_status,
                        seen.restarts, {}});

@@ -47,18 +47,7 @@ public:
         ++pending_;
     }
 
-    void finish() {
-        const auto deadline = Clock::now() + patience;
-        while (pending_ > 0) {
-            const int handled = sd_bus_process(bus_, nullptr);
-            if (handled < 0) silent(std::strerror(-handled));
-            if (handled > 0) continue;
-            const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
-            if (left.count() <= 0) silent("no answer in five seconds");
-            const int waited = sd_bus_wait(bus_, static_cast<std::uint64_t>(left.count()));
-            if (waited < 0 && waited != -EINTR) silent(std::strerror(-waited));
-        }
-    }
+    [[nodiscard]] bool done() const { return pending_ == 0; }
 
 private:
     struct Call {
@@ -92,6 +81,11 @@ bool is_proxy(std::string_view variable) {
     return std::equal(tail.begin(), tail.end(), ending.begin(), [](char a, char b) { return (a | 0x20) == (b | 0x20); });
 }
 
+/// The services that go through a proxy to the cloud (IoT Edge's documentation of proxies names these three).
+bool takes_a_proxy(std::string_view unit) {
+    return unit == "aziot-edged.service" || unit == "aziot-identityd.service" || unit == docker_service;
+}
+
 }  // namespace
 
 std::string unit_object(const std::string& unit) {
@@ -110,42 +104,10 @@ std::string unit_of_object(const char* path) {
     return unit;
 }
 
-std::vector<UnitSeen> observe_units(sd_bus* bus, const std::vector<std::string>& units) {
-    std::vector<UnitSeen> seen(units.size());
-    std::vector<std::uint64_t> stamps(units.size());
-    Batch batch(bus);
-    for (std::size_t i = 0; i < units.size(); ++i) {
-        UnitSeen& one = seen[i];
-        one.name = units[i];
-        const std::string object = unit_object(one.name);
-        batch.property(object, systemd1::unit, "LoadState", into(one.load, "s"));
-        batch.property(object, systemd1::unit, "ActiveState", into(one.active, "s"));
-        batch.property(object, systemd1::unit, "SubState", into(one.sub, "s"));
-        batch.property(object, systemd1::unit, "StateChangeTimestamp", into(stamps[i], "t"));
-        if (!one.name.ends_with(".service")) continue;
-        batch.property(object, systemd1::unit_service, "Result", into(one.result, "s"));
-        batch.property(object, systemd1::unit_service, "NRestarts", into(one.restarts, "u"));
-        batch.property(object, systemd1::unit_service, "ExecMainCode", into(one.exit_code, "i"));
-        batch.property(object, systemd1::unit_service, "ExecMainStatus", into(one.exit_status, "i"));
-    }
-    batch.finish();
-    for (std::size_t i = 0; i < units.size(); ++i) {
-        seen[i].changed = Stamp(std::chrono::microseconds(stamps[i]));
-        if (seen[i].load.empty()) seen[i].load = "not-found";
-    }
-    return seen;
-}
+struct UnitReading::State {
+    explicit State(sd_bus* bus) : batch(bus) {}
 
-std::vector<UnitSeen> observe_units(const std::vector<std::string>& units, const std::string& bus_address) {
-    const OwnedBus bus = open_bus(bus_address);
-    return observe_units(bus.get(), units);
-}
-
-std::map<std::string, std::map<std::string, std::string>> observe_proxies(sd_bus* bus,
-                                                                          const std::vector<std::string>& units) {
-    std::map<std::string, std::map<std::string, std::string>> proxies;
-    Batch batch(bus);
-    for (const auto& unit : units) {
+    void read_proxies(const std::string& unit) {
         auto& variables = proxies[unit];
         batch.property(unit_object(unit), systemd1::unit_service, "Environment", [&variables](sd_bus_message* reply) {
             if (sd_bus_message_enter_container(reply, 'v', "as") < 0 ||
@@ -160,8 +122,116 @@ std::map<std::string, std::map<std::string, std::string>> observe_proxies(sd_bus
             }
         });
     }
-    batch.finish();
-    return proxies;
+
+    std::vector<UnitSeen> units;
+    std::vector<std::uint64_t> stamps;
+    UnitProxies proxies;
+    Batch batch;
+};
+
+UnitReading::UnitReading(sd_bus* bus, const std::vector<std::string>& units) : state_(std::make_unique<State>(bus)) {
+    state_->units.resize(units.size());
+    state_->stamps.resize(units.size());
+    Batch& batch = state_->batch;
+    for (std::size_t i = 0; i < units.size(); ++i) {
+        UnitSeen& one = state_->units[i];
+        one.name = units[i];
+        const std::string object = unit_object(one.name);
+        batch.property(object, systemd1::unit, "LoadState", into(one.load, "s"));
+        batch.property(object, systemd1::unit, "ActiveState", into(one.active, "s"));
+        batch.property(object, systemd1::unit, "SubState", into(one.sub, "s"));
+        batch.property(object, systemd1::unit, "StateChangeTimestamp", into(state_->stamps[i], "t"));
+        if (!one.name.ends_with(".service")) continue;
+        batch.property(object, systemd1::unit_service, "Result", into(one.result, "s"));
+        batch.property(object, systemd1::unit_service, "NRestarts", into(one.restarts, "u"));
+        batch.property(object, systemd1::unit_service, "ExecMainCode", into(one.exit_code, "i"));
+        batch.property(object, systemd1::unit_service, "ExecMainStatus", into(one.exit_status, "i"));
+        if (takes_a_proxy(one.name)) state_->read_proxies(one.name);
+    }
+}
+
+UnitReading::~UnitReading() = default;
+
+bool UnitReading::done() const {
+    return state_->batch.done();
+}
+
+std::vector<UnitSeen> UnitReading::units() const {
+    std::vector<UnitSeen> seen = state_->units;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+        seen[i].changed = Stamp(std::chrono::microseconds(state_->stamps[i]));
+        if (seen[i].load.empty()) seen[i].load = "not-found";
+    }
+    return seen;
+}
+
+UnitProxies UnitReading::proxies() const {
+    return state_->proxies;
+}
+
+UnitsRead observe_units(sd_bus* bus, const std::vector<std::string>& units) {
+    const UnitReading reading(bus, units);
+    const auto deadline = Clock::now() + patience;
+    while (!reading.done()) {
+        const int handled = sd_bus_process(bus, nullptr);
+        if (handled < 0) silent(std::strerror(-handled));
+        if (handled > 0) continue;
+        const auto left = std::chrono::duration_cast<std::chrono::microseconds>(deadline - Clock::now());
+        if (left.count() <= 0) silent("no answer in five seconds");
+        const int waited = sd_bus_wait(bus, static_cast<std::uint64_t>(left.count()));
+        if (waited < 0 && waited != -EINTR) silent(std::strerror(-waited));
+    }
+    return {reading.units(), reading.proxies()};
+}
+
+void UnitChange::apply_to(UnitSeen& unit) const {
+    if (active) unit.active = *active;
+    if (sub) unit.sub = *sub;
+    if (result) unit.result = *result;
+    if (changed) unit.changed = Stamp(std::chrono::microseconds(*changed));
+    if (restarts) unit.restarts = *restarts;
+    if (exit_code) unit.exit_code = *exit_code;
+    if (exit_status) unit.exit_status = *exit_status;
+}
+
+std::optional<UnitChange> read_unit_change(sd_bus_message* message) {
+    const char* interface = nullptr;
+    if (sd_bus_message_read(message, "s", &interface) < 0) return std::nullopt;
+    const std::string_view named = interface;
+    if (named != systemd1::unit && named != systemd1::unit_service) return std::nullopt;
+    if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0) return std::nullopt;
+    UnitChange change;
+    bool any = false;
+    const auto take = [&](auto& field, const char* type) {
+        typename std::remove_reference_t<decltype(field)>::value_type value{};
+        into(value, type)(message);
+        field = std::move(value);
+        any = true;
+    };
+    while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+        const char* name = nullptr;
+        if (sd_bus_message_read(message, "s", &name) < 0) return std::nullopt;
+        const std::string_view property = name;
+        if (property == "ActiveState")
+            take(change.active, "s");
+        else if (property == "SubState")
+            take(change.sub, "s");
+        else if (property == "Result")
+            take(change.result, "s");
+        else if (property == "StateChangeTimestamp")
+            take(change.changed, "t");
+        else if (property == "NRestarts")
+            take(change.restarts, "u");
+        else if (property == "ExecMainCode")
+            take(change.exit_code, "i");
+        else if (property == "ExecMainStatus")
+            take(change.exit_status, "i");
+        else if (sd_bus_message_skip(message, "v") < 0)
+            return std::nullopt;
+        if (sd_bus_message_exit_container(message) < 0) return std::nullopt;
+    }
+    if (!any) return std::nullopt;
+    return change;
 }
 
 }  // namespace eflow

@@ -17,6 +17,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr std::size_t longest_line = 1024 * 1024;
+constexpr std::size_t largest_answer = 8 * 1024 * 1024;
 
 }  // namespace
 
@@ -98,6 +99,71 @@ HttpStream::HttpStream(asio::io_context& loop, const std::string& socket_path, c
 
 HttpStream::~HttpStream() {
     state_->alive = false;
+    boost::system::error_code ignored;
+    state_->stream.socket().close(ignored);
+}
+
+struct HttpGet::State : std::enable_shared_from_this<HttpGet::State> {
+    State(asio::io_context& loop, std::string path, Done given)
+        : stream(loop), socket_path(std::move(path)), done(std::move(given)) {
+        parser.body_limit(largest_answer);
+    }
+
+    void start(const std::string& target, std::chrono::milliseconds deadline) {
+        request.version(11);
+        request.method(http::verb::get);
+        request.target(target);
+        request.set(http::field::host, "docker");
+        request.set(http::field::connection, "close");
+        stream.expires_after(deadline);
+        stream.async_connect(asio::local::stream_protocol::endpoint(socket_path),
+                             [self = shared_from_this()](const boost::system::error_code& fault) {
+                                 if (fault) return self->end(fault);
+                                 self->ask();
+                             });
+    }
+
+    void ask() {
+        http::async_write(stream, request, [self = shared_from_this()](const auto& fault, std::size_t) {
+            if (fault) return self->end(fault);
+            http::async_read(self->stream, self->buffer, self->parser,
+                             [self](const auto& read, std::size_t) { self->end(read); });
+        });
+    }
+
+    void end(const boost::system::error_code& fault) {
+        if (!done) return;
+        boost::system::error_code ignored;
+        stream.socket().close(ignored);
+        using Answer = Sight<HttpAnswer>;
+        Answer answer;
+        if (fault == beast::error::timeout)
+            answer = Answer::unseen(socket_path + " did not answer in time");
+        else if (fault)
+            answer = Answer::unseen(socket_path + ": " + fault.message());
+        else
+            answer = Answer::of({parser.get().result_int(), std::string(parser.get()["Api-Version"]),
+                                 std::move(parser.get().body())});
+        // What is called may end this object's owner.
+        std::exchange(done, nullptr)(std::move(answer));
+    }
+
+    beast::basic_stream<asio::local::stream_protocol> stream;
+    std::string socket_path;
+    Done done;
+    http::request<http::empty_body> request;
+    http::response_parser<http::string_body> parser;
+    beast::flat_buffer buffer;
+};
+
+HttpGet::HttpGet(asio::io_context& loop, const std::string& socket_path, const std::string& target,
+                 std::chrono::milliseconds deadline, Done done)
+    : state_(std::make_shared<State>(loop, socket_path, std::move(done))) {
+    state_->start(target, deadline);
+}
+
+HttpGet::~HttpGet() {
+    state_->done = nullptr;
     boost::system::error_code ignored;
     state_->stream.socket().close(ignored);
 }

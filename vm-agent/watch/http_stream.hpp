@@ -1,11 +1,14 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <boost/asio/io_context.hpp>
+
+#include "vm-agent/health/observations.hpp"
 
 namespace eflow {
 
@@ -24,6 +27,29 @@ public:
     ~HttpStream();
     HttpStream(const HttpStream&) = delete;
     HttpStream& operator=(const HttpStream&) = delete;
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+struct HttpAnswer {
+    unsigned status = 0;
+    std::string api_version;  ///< header Api-Version
+    std::string body;         ///< at most 8 MiB
+};
+
+/// A GET over a unix socket with one answer, under one deadline, in the loop.
+class HttpGet {
+public:
+    using Done = std::function<void(Sight<HttpAnswer>)>;
+    /// `done` is called once; it may destroy this.
+    HttpGet(boost::asio::io_context& loop, const std::string& socket_path, const std::string& target,
+            std::chrono::milliseconds deadline, Done done);
+    /// Ends it; `done` is not called any more.
+    ~HttpGet();
+    HttpGet(const HttpGet&) = delete;
+    HttpGet& operator=(const HttpGet&) = delete;
 
 private:
     struct State;
