@@ -30,7 +30,7 @@ LIBRARIES = [
     (re.compile(r"openssl/"), {"vm-agent/identity", "vm-agent/cloud"}),
     (re.compile(r"toml(\.hpp|/)"), {"shared", "vm-agent/config"}),
     (re.compile(r"systemd/"), {"vm-agent/machine", "vm-agent/watch"}),
-    (re.compile(r"boost/"), {"vm-agent/machine", "vm-agent/cloud", "vm-agent/watch"}),
+    (re.compile(r"boost/"), {"vm-agent/machine", "vm-agent/cloud", "vm-agent/watch", "vm-agent/cli"}),
     (re.compile(r"CLI/"), {"vm-agent/cli"}),
     (re.compile(r"spdlog/"), {"vm-agent/cli", "vm-agent/watch"}),
     (re.compile(r"(windows|winsock2|wincrypt|bcrypt)\.h", re.I), {"host-shim"}),

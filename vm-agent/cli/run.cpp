@@ -34,10 +34,16 @@ constexpr std::array verbs{
          "  eflow-agent --root /mnt/image provision --manifest device.toml --no-apply",
          declare_provision},
     Verb{"status", "Where the device is and what is expected next; fast; needs no root",
-         "eflow-agent status\n  eflow-agent --json status", declare_status},
+         "eflow-agent status\n  eflow-agent --json status\n  eflow-agent status --watch", declare_status},
     Verb{"check", "Look at everything, and say what to do about each thing that is wrong",
          "sudo eflow-agent check\n  sudo eflow-agent check --only identity,files --offline\n  eflow-agent check --list",
          declare_check},
+    Verb{"watch", "The service: follow systemd, containers, files and clock, and say what changes",
+         "sudo systemctl enable --now eflow-agent     (the unit runs it)\n"
+         "  sudo eflow-agent watch --metrics-listen 127.0.0.1:9619",
+         declare_watch},
+    Verb{"history", "What changed on this device, and when",
+         "eflow-agent history --since 2h\n  eflow-agent history --since 2026-01-31 --follow", declare_history},
     Verb{"cert inspect", "Show what certificate files hold",
          "eflow-agent cert inspect plant7-gw-03-full-chain.cert.pem", declare_cert_inspect},
     Verb{"cert verify", "Judge a certificate (and key) by every identity check, without changing anything",
@@ -187,12 +193,12 @@ int run(const std::vector<std::string>& arguments, const World& world) {
         const bool colors =
             options.color == "always" || (options.color == "auto" && world.out_is_terminal && !options.json);
         spdlog::logger log = logger_for(world, options);
-        const Context context{world, options, Style(colors), log};
+        const Context context{world, options, Style(colors), version_text(), log};
         Outcome outcome = chosen.handler(context);
         outcome.report.program = "eflow-agent";
         outcome.report.version = version_text();
         outcome.report.verb = chosen.verb->name;
-        print(world, options, outcome);
+        if (!outcome.streamed) print(world, options, outcome);
         return static_cast<int>(outcome.report.exit_code);
     } catch (const Failure& failure) {
         return print_failure(world, options, chosen.verb != nullptr ? chosen.verb->name : "", failure);

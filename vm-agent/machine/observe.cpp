@@ -9,6 +9,7 @@
 #include "vm-agent/machine/containers.hpp"
 #include "vm-agent/machine/host.hpp"
 #include "vm-agent/machine/journal.hpp"
+#include "vm-agent/machine/places.hpp"
 #include "vm-agent/machine/units.hpp"
 #include "vm-agent/machine/users.hpp"
 #include "vm-agent/placement/check.hpp"
@@ -149,7 +150,7 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
         seen.clock = Sight<ClockSeen>::unseen(why);
         return seen;
     }
-    if (auto memory = observe_memory(tree, memory_file)) seen.memory = std::move(*memory);
+    if (auto memory = observe_memory(tree, places::memory_file)) seen.memory = std::move(*memory);
     try {
         const OwnedBus bus = open_bus(points.bus_address);
         UnitsRead read = observe_units(bus.get(), watched_units());

@@ -14,9 +14,6 @@ struct ObservationPoints {
     std::string docker_socket = "/run/docker.sock";
 };
 
-/// What the watcher remembers, readable by all.
-inline constexpr const char* memory_file = "/var/lib/eflow-agent/watch/memory.json";
-
 /// Everything that can be seen of the machine in `tree` at `now`. Nothing that cannot be seen is an error: it is a
 /// reason.
 Observations observe(const Tree& tree, Instant now, const ObservationPoints& points = {});

@@ -272,7 +272,7 @@ TEST_F(SystemdServicesTest, UnitsThatAreNotInstalledAreLeftOut) {
     auto units = healthy();
     units.erase("aziot-tpmd.service");
     EXPECT_EQ(apply(units).units.size(), 4U);
-    const auto seen = observe_units({"aziot-tpmd.service", "aziot-edged.service"}, bus_->address);
+    const auto seen = observe_units(open_bus(bus_->address).get(), {"aziot-tpmd.service", "aziot-edged.service"}).units;
     EXPECT_EQ(seen[0].load, "not-found");
     EXPECT_EQ(seen[1].active, "active");
 }
