@@ -167,7 +167,7 @@ Report look(const Context& context, const Tree& tree) {
 
 void draw(const Context& context, const Report& report) {
     if (context.options.json)
-        *context.world.out << to_json(report) << "\n";
+        *context.world.out << json::parse(to_json(report)).dump() << "\n";  // a line each
     else
         *context.world.out << (context.world.out_is_terminal ? "\x1b[H\x1b[2J" : "") << render(report, context)
                            << (context.world.out_is_terminal ? "" : "\n");

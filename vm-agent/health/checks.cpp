@@ -88,7 +88,10 @@ bool is_provisioned(const Observations& seen) {
 
 bool in_grace(const Observations& seen) {
     const UnitSeen* edged = unit(seen, "aziot-edged.service");
-    return edged != nullptr && edged->active == "active" && edged->changed > Stamp(seen.now) - grace;
+    if (edged == nullptr) return false;
+    // It stops them all when it ends, too.
+    if (edged->active == "deactivating" || edged->active == "activating") return true;
+    return edged->active == "active" && edged->changed > Stamp(seen.now) - grace;
 }
 
 bool tries_again(const DpsAnswer& answer) {

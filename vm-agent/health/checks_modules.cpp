@@ -21,6 +21,19 @@ bool hub_was_here(const Observations& seen) {
     return seen.memory.hub_has_run || (seen.memory.deployment && seen.memory.deployment->code == 200);
 }
 
+/// aziot-edged started moments ago, and the module has ended because edged stops them all; not by itself.
+bool is_on_its_way_back(const Observations& seen, const std::string& name) {
+    if (!in_grace(seen)) return false;
+    const UnitSeen* edged = unit(seen, "aziot-edged.service");
+    const auto ends = seen.memory.ends.find(name);
+    if (ends != seen.memory.ends.end() && !ends->second.empty() && ends->second.back() > edged->changed) return false;
+    // Asked to stop, a process ends with 0 or by SIGTERM or, after its time, SIGKILL.
+    const ContainerSeen* module = container(seen, name);
+    if (module == nullptr || !module->detail) return true;
+    const int code = module->detail->exit_code;
+    return code == 0 || code == 143 || code == 137;
+}
+
 Finding judge_agent(const Observations& seen) {
     constexpr auto id = "modules.edge-agent";
     const ContainerSeen* agent = container(seen, "edgeAgent");
@@ -37,7 +50,7 @@ Finding judge_agent(const Observations& seen) {
             return failed(id, "edgeAgent runs and is unhealthy", agent->status, logs);
         return ok(id, "edgeAgent is running", agent->status);
     }
-    if (in_grace(seen))
+    if (is_on_its_way_back(seen, "edgeAgent"))
         return warning(id, "edgeAgent is not running, moments after aziot-edged started", ended(*agent),
                        "Wait: aziot-edged stops all modules when it starts, and starts edgeAgent within a minute.");
     return failed(id, "edgeAgent is not running", ended(*agent), logs);
@@ -64,7 +77,7 @@ Finding judge_hub(const Observations& seen) {
                        "Wait: edgeAgent starts it within seconds.");
     if (hub->state == "restarting")
         return warning(id, "edgeHub is being restarted", ended(*hub), logs);
-    if (in_grace(seen))
+    if (is_on_its_way_back(seen, "edgeHub"))
         return warning(id, "edgeHub is not running, moments after aziot-edged started", ended(*hub),
                        "Wait: aziot-edged stops all modules when it starts, and edgeAgent brings them back.");
     return failed(id, "edgeHub is not running", ended(*hub), logs);

@@ -331,10 +331,14 @@ void Watcher::take_inspection(const ContainerSeen& container) {
     if (!seen_.containers.value) return;
     ContainerSeen* one = find(*seen_.containers.value, container.id);
     if (one == nullptr) return;
-    if (one->state == container.state && one->detail == container.detail) return;
-    if (one->state != container.state) {
-        note_container(one->name, one->state, container.state, "");
-        one->state = container.state;
+    // Its state is what the events say, one after the other: an answer may be ahead of them. Only what no event tells of is
+    // taken from it.
+    const bool untold = container.state == "restarting" || container.state == "removing" || container.state == "dead";
+    const std::string state = untold && one->state == "exited" ? container.state : one->state;
+    if (one->state == state && one->detail == container.detail) return;
+    if (one->state != state) {
+        note_container(one->name, one->state, state, "");
+        one->state = state;
         one->status = container.status;
     }
     one->detail = container.detail;
@@ -508,7 +512,8 @@ void Watcher::watchdog() {
 
 void Watcher::save_memory_soon() {
     if (options_.state_folder.empty() || std::exchange(memory_due_, true)) return;
-    memory_timer_.expires_after(between_saves);
+    const auto since = std::chrono::steady_clock::now() - saved_at_;
+    memory_timer_.expires_after(since < between_saves ? between_saves - since : std::chrono::nanoseconds(0));
     memory_timer_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled) save_memory();
     });
@@ -516,6 +521,7 @@ void Watcher::save_memory_soon() {
 
 void Watcher::save_memory() {
     if (!std::exchange(memory_due_, false)) return;
+    saved_at_ = std::chrono::steady_clock::now();
     if (const auto why =
             replace_file(options_.state_folder + "/memory.json", seen_.memory.to_json() + "\n", 0644, true);
         !why.empty() && !std::exchange(memory_failed_, true) && options_.log)

@@ -115,6 +115,7 @@ private:
     bool status_failed_ = false;  ///< told once
     bool memory_failed_ = false;
     std::chrono::steady_clock::time_point judged_at_{};
+    std::chrono::steady_clock::time_point saved_at_{};
 };
 
 }  // namespace eflow
