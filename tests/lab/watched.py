@@ -69,10 +69,10 @@ class Watched(Device):
     def pid_of(self, container):
         return self.docker("inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
 
-    def create_hub(self, *options, name="edgeHub"):
+    def create_hub(self, *options, name="edgeHub", command=()):
         """As edgeAgent would: created, not started."""
         labels = ["--label", "net.azure-devices.edge.owner=Microsoft.Azure.Devices.Edge.Agent"]
         done = self.docker("create", "--name", name, "--network", "none", "--stop-timeout", "1", *labels, *options,
-                           "mcr.microsoft.com/azureiotedge-hub:1.5")
+                           "mcr.microsoft.com/azureiotedge-hub:1.5", *command)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)

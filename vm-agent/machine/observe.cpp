@@ -64,9 +64,10 @@ void observe_engine(Observations& seen, const std::string& socket) {
     }
     Engine engine(socket, docker_deadline);
     seen.containers = observe_containers(engine);
-    if (!seen.memory.deployment && seen.containers.value)
-        if (const auto lines = engine.logs("edgeAgent", agent_lines); lines.value)
-            seen.memory.deployment = read_deployment(*lines.value);
+    if (!seen.containers.value) return;
+    // Its log is newer than what is remembered, as long as it says anything at all.
+    if (const auto lines = engine.logs("edgeAgent", agent_lines); lines.value)
+        if (auto said = read_deployment(*lines.value)) seen.memory.deployment = std::move(said);
 }
 
 }  // namespace
