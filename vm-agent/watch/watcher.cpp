@@ -483,6 +483,7 @@ void Watcher::publish(const Verdict& verdict) {
     if (text != written_) {
         written_ = text;
         report.data["observed_at"] = observed_at;
+        report.data["watcher"]["written_us"] = now().time_since_epoch().count();
         if (!options_.status_file.empty())
             if (const auto why = replace_file(options_.status_file, to_json(report) + "\n", 0644, false);
                 !why.empty() && !std::exchange(status_failed_, true) && options_.log)
