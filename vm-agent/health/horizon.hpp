@@ -6,9 +6,9 @@
 
 namespace eflow {
 
-/// When the same observations would first be judged otherwise, for no other reason than that time has gone by: an expiry
-/// threshold (30, 14, 7, 1, 0 days), a certificate that begins, the end of a grace or of a loop's window. Later than
-/// `now`; nothing when only an event can change the verdict.
+/// When the same observations would first be judged otherwise, for no other reason than that time has gone by: an
+/// expiry threshold (30, 14, 7, 1, 0 days), a certificate that begins, the end of a grace or of a loop's window. Later
+/// than `now`; nothing when only an event can change the verdict.
 std::optional<Stamp> next_horizon(const Observations& seen);
 
 /// The thresholds of expiry, in days; a watcher says each once.
