@@ -330,7 +330,7 @@ class Metrics(WatchScenario):
         self.provision()
 
         text = self.get("http://127.0.0.1:9619/metrics")
-        self.assertIn("eflow_certificate_days_left", text)
+        self.assertIn("eflow_certificate_expiry_timestamp_seconds", text)
         linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
         self.assertEqual((linted.returncode, linted.stdout + linted.stderr), (0, ""))
 

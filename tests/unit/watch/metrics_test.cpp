@@ -10,6 +10,7 @@
 #include "shared/failure.hpp"
 #include "tests/unit/health/situation.hpp"
 #include "vm-agent/config/watch_settings.hpp"
+#include "vm-agent/health/horizon.hpp"
 
 namespace eflow::testing {
 namespace {
@@ -108,7 +109,7 @@ TEST(Metrics, TellFailuresAndWarnings) {
     EXPECT_EQ(families.samples.at(R"(eflow_phase{phase="degraded"})"), 1);
     EXPECT_EQ(families.samples.at(R"(eflow_check_failed{id="modules.edge-hub"})"), 1);
     EXPECT_EQ(families.samples.at(R"(eflow_check_failed{id="identity.expires-soon"})"), 0.5);
-    EXPECT_EQ(families.samples.at(R"(eflow_certificate_days_left{common_name="device-1"})"), 6);
+    EXPECT_EQ(families.samples.at("eflow_certificate_expiry_timestamp_seconds"), first_expiry(seen)->time_since_epoch().count());
     EXPECT_EQ(families.samples.at(R"(eflow_unit_restarts{unit="aziot-keyd.service"})"), 4);
     EXPECT_EQ(families.samples.at(R"(eflow_module_running{module="edgeHub"})"), 0);
 }
