@@ -15,6 +15,7 @@
 #include "shared/manifest.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/cli/version.hpp"
 #include "vm-agent/cloud/reach.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/identity/digest.hpp"
@@ -24,6 +25,9 @@
 namespace eflow {
 
 namespace {
+
+constexpr const char* program_summary =
+    "Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong when it is not.";
 
 /// The verbs, in the order of the help. A name of two words is a verb of a group.
 constexpr std::array verbs{
@@ -55,12 +59,6 @@ constexpr std::array verbs{
     Verb{"deprovision", "Take the identity off this device again",
          "eflow-agent deprovision --dry-run\n  eflow-agent deprovision --purge", declare_deprovision},
 };
-
-std::string version_text() {
-    std::string text = EFLOW_VERSION;
-    if (!std::string_view(EFLOW_COMMIT).empty()) text += std::string("+") + EFLOW_COMMIT;
-    return text;
-}
 
 std::string footer(const Verb& verb) {
     std::string text =
@@ -107,7 +105,7 @@ void declare(CLI::App& app, GlobalOptions& options, Chosen& chosen) {
     app.add_option("--color", options.color, "auto, always or never")
         ->check(CLI::IsMember({"auto", "always", "never"}))
         ->type_name("WHEN");
-    app.set_version_flag("--version", "eflow-agent " + version_text());
+    app.set_version_flag("--version", [] { return version_details(); });
     app.require_subcommand(1);
     app.fallthrough();
     app.get_formatter()->column_width(34);
@@ -176,10 +174,7 @@ int run(const std::vector<std::string>& arguments, const World& world) {
     GlobalOptions options;
     Chosen chosen;
     try {
-        CLI::App app{
-            "Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong "
-            "when it is not.",
-            "eflow-agent"};
+        CLI::App app{program_summary, "eflow-agent"};
         declare(app, options, chosen);
         try {
             std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -246,6 +241,18 @@ void reach_cloud(const Context& context, Observations& seen) {
     seen.dps = try_host(endpoint->host(), endpoint->port(), proxy);
     if (seen.device_info.value && *seen.device_info.value)
         seen.hub = try_host((*seen.device_info.value)->hub_name, "443", proxy);
+}
+
+std::span<const Verb> known_verbs() {
+    return verbs;
+}
+
+void visit_command_line(const std::function<void(const CLI::App&)>& visit) {
+    GlobalOptions options;
+    Chosen chosen;
+    CLI::App app{program_summary, "eflow-agent"};
+    declare(app, options, chosen);
+    visit(app);
 }
 
 std::unique_ptr<Services> services_of(const World& world) {
