@@ -142,7 +142,8 @@ std::string files() {
     const auto entry = [&](const char* path, const char* what) {
         text += std::string(".TP\n.I ") + roff(path) + "\n" + roff(what) + "\n";
     };
-    entry("/etc/aziot/config.toml", "what IoT Edge is configured by; only the tables that the agent manages are changed");
+    entry("/etc/aziot/config.toml",
+          "what IoT Edge is configured by; only the tables that the agent manages are changed");
     entry("/var/aziot/certs, /var/aziot/secrets", "the identity's certificate and private key");
     entry("/var/lib/eflow-agent", "the agent's own state: the previous configuration, and the history in watch/");
     entry("/run/eflow-agent/status.json", "the watcher's last verdict");
@@ -162,15 +163,15 @@ std::string page(const Command& command, const std::vector<Command>& all) {
     }
     text += ".SH OPTIONS\n" + option_entries(command.options);
     if (!command.name.empty()) {
-        text += ".PP\nWith every verb: \\fB\\-\\-root\\fR, \\fB\\-\\-json\\fR, \\fB\\-\\-verbose\\fR, "
-                "\\fB\\-\\-quiet\\fR, \\fB\\-\\-color\\fR; see\n.BR eflow\\-agent (1).\n";
+        text +=
+            ".PP\nWith every verb: \\fB\\-\\-root\\fR, \\fB\\-\\-json\\fR, \\fB\\-\\-verbose\\fR, "
+            "\\fB\\-\\-quiet\\fR, \\fB\\-\\-color\\fR; see\n.BR eflow\\-agent (1).\n";
         text += ".SH EXAMPLES\n" + preformatted(command.examples);
     }
     text += exit_codes() + files() + ".SH SEE ALSO\n";
     std::string others;
     for (const auto& one : all)
-        if (one.name != command.name)
-            others += (others.empty() ? "" : ",\n") + (".BR " + roff(page_of(one))) + " (1)";
+        if (one.name != command.name) others += (others.empty() ? "" : ",\n") + (".BR " + roff(page_of(one))) + " (1)";
     // Each entry is a line of its own, with its comma behind the section.
     for (std::size_t at = 0; (at = others.find(",\n", at)) != std::string::npos; at += 2) others.replace(at, 2, " ,\n");
     for (std::size_t at = 0; (at = others.find("(1) ,", at)) != std::string::npos;) others.replace(at, 5, "(1),");
@@ -261,7 +262,8 @@ std::string bash_completion() {
     text += "    case $verb in\n";
     for (const auto& command : all) {
         if (command.name.empty()) continue;
-        text += "    \"" + command.name + "\")\n        case $before in\n" + value_branches(command) + "        esac ;;\n";
+        text +=
+            "    \"" + command.name + "\")\n        case $before in\n" + value_branches(command) + "        esac ;;\n";
     }
     text += "    esac\n    case $before in\n" + value_branches(program) + "    esac\n    case $verb in\n";
     text += "        \"\") _eflow_agent_words \"" + joined(first, " ") + " " + option_words(program) + "\" ;;\n";
