@@ -58,7 +58,6 @@ struct Verb {
 Handler declare_provision(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_install_self(CLI::App& app);
-Handler declare_firstboot(CLI::App& app);
 Handler declare_status(CLI::App& app);
 Handler declare_check(CLI::App& app);
 Handler declare_watch(CLI::App& app);

@@ -9,7 +9,7 @@
 #include "shared/failure.hpp"
 #include "vm-agent/machine/bus.hpp"
 #include "vm-agent/machine/journal.hpp"
-#include "vm-agent/machine/systemd_services.hpp"
+#include "vm-agent/machine/units.hpp"
 
 namespace eflow {
 
@@ -75,14 +75,14 @@ private:
     std::vector<std::pair<std::string, std::string>> removed_;
 };
 
-UnitStart look(sd_bus* bus, const std::string& unit, const std::string& bus_address) {
+UnitStart look(sd_bus* bus, const std::string& unit) {
     UnitStart start;
-    start.seen = observe_units({unit}, bus_address).front();
-    std::string why;
-    const std::string path = unit_path(bus, unit, why);
-    if (path.empty()) return start;
-    const unsigned pid = number_property(bus, path, systemd1::unit_service, "MainPID", 'u');
-    if (pid == 0) return start;
+    start.seen = observe_units(bus, {unit}).units.front();
+    std::uint32_t pid = 0;
+    if (sd_bus_get_property_trivial(bus, systemd1::service, unit_object(unit).c_str(), systemd1::unit_service,
+                                    "MainPID", nullptr, 'u', &pid) < 0 ||
+        pid == 0)
+        return start;
     std::array<char, 4096> target{};
     const ssize_t size = readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), target.data(), target.size());
     if (size > 0) start.program.assign(target.data(), static_cast<std::size_t>(size));
@@ -110,7 +110,7 @@ UnitStart restart_unit(const std::string& unit, std::chrono::seconds timeout, co
     if (result.empty())
         throw Failure(ExitCode::machine_lacks, "systemd does not start " + unit + ": " + why,
                       "Look at the unit: systemctl status " + unit);
-    UnitStart start = look(bus.get(), unit, bus_address);
+    UnitStart start = look(bus.get(), unit);
     start.job = result;
     if (!start.ok()) start.last_lines = last_lines(unit, lines_told, begun);
     return start;
@@ -118,7 +118,7 @@ UnitStart restart_unit(const std::string& unit, std::chrono::seconds timeout, co
 
 UnitStart look_at_unit(const std::string& unit, const std::string& bus_address) {
     const OwnedBus bus = open_bus(bus_address);
-    return look(bus.get(), unit, bus_address);
+    return look(bus.get(), unit);
 }
 
 void stop_unit(const std::string& unit, std::chrono::seconds timeout, const std::string& bus_address) {
