@@ -93,6 +93,21 @@ class InstallSelf(unittest.TestCase):
         self.assertEqual(list(outside.iterdir()), [])
         self.assertFalse(self.box.path(UNIT).exists())
 
+    def test_uninstalled_where_an_update_brought_the_images_own_agent(self):
+        self.assertEqual(self.agent()[0], 0)
+        image = "/usr/lib/systemd/system/eflow-agent.service"
+        self.box.path(image).write_text("")
+        (self.box.path("/var/lib/eflow-agent/watch")).mkdir()
+        code, report = self.agent("--uninstall")
+        self.assertEqual(code, 0, report)
+        self.assertFalse(self.box.path(PROGRAM).exists() or self.box.path(UNIT).exists())
+        # What is the image's agent's from now on stays, and it is enabled.
+        self.assertTrue(self.box.path("/var/lib/eflow-agent/watch").exists())
+        self.assertIn("eflow-agent:", self.box.path("etc/passwd").read_text())
+        self.assertEqual(os.readlink(self.box.path(WANTED)), image)
+        code, report = self.agent("--uninstall")
+        self.assertEqual((code, report["changes"]), (0, []), report)
+
     def test_refusals(self):
         before = self.seen()
         self.box.path("/usr/lib/systemd/system/eflow-agent.service").write_text("")

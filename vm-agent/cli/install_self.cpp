@@ -179,6 +179,7 @@ Outcome install(const Context& context, const Tree& tree, bool dry_run) {
     report.findings = judged();
     if (gravest(report.findings) == Severity::failed) return refusal(context, std::move(report.findings));
     const bool user_is_new = !has_user(tree);
+    const bool state_is_new = !tree.status(installed::watch_state);
     make_user(tree);
     Installer installer(tree);
     try {
@@ -192,6 +193,7 @@ Outcome install(const Context& context, const Tree& tree, bool dry_run) {
         throw;
     }
     if (report.exit_code != ExitCode::done) {
+        if (state_is_new) remove_tree(tree, installed::watch_state);
         if (user_is_new) remove_user(tree);
         report.changes.clear();
         return {report, told(context, report, "", "The agent was not installed.\n")};
@@ -221,6 +223,10 @@ Outcome uninstall(const Context& context, const Tree& tree, bool dry_run) {
     ChangeLock lock(tree, read_users(tree), true);
     if (tree.live()) stop_unit(installed::unit_name, patience);
     report.changes = remove_installation(tree);
+    if (of_the_image) {
+        // Our link hid the image's own, and taking it away hides that one for good: /etc is an overlay.
+        Installer(tree).put({{installed::wanted, {}, 0777, image_unit}});
+    }
     if (tree.live()) reload_units();
     if (of_the_image) {
         // State and user are the image's agent's from now on.
