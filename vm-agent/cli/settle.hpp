@@ -14,7 +14,8 @@ struct SettleOptions {
     bool no_wait = false;
     std::chrono::seconds timeout{};
     std::vector<std::string> rendered_before;  ///< of the files that apply renders: those that were there before
-    bool had_config = false;
+    bool had_config = false;                   ///< one that the services can go back to
+    bool copies_may_lie_about = false;  ///< stray keys are no fault of the device yet: they go once it is healthy
 };
 
 /// What follows a commit: apply, wait for the phase, and finish; or undo everything when the services will not take it.

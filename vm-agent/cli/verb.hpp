@@ -53,6 +53,7 @@ struct Verb {
 };
 
 Handler declare_provision(CLI::App& app);
+Handler declare_post_install(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_status(CLI::App& app);
 Handler declare_cert_inspect(CLI::App& app);
