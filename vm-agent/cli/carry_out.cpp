@@ -9,6 +9,7 @@
 #include "vm-agent/cli/settle.hpp"
 #include "vm-agent/config/diff.hpp"
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/health/verdict.hpp"
 #include "vm-agent/identity/inspect.hpp"
 #include "vm-agent/machine/users.hpp"
 #include "vm-agent/placement/journal.hpp"
@@ -145,6 +146,13 @@ std::string told(const Context& context, const Report& report, const std::string
     return text;
 }
 
+/// Whether the device is up with what stands there now.
+bool runs(const Context& context, const Tree& tree) {
+    const Phase phase = judge(observations_of(context, tree)).phase;
+    return phase == Phase::awaiting_deployment || phase == Phase::deploying || phase == Phase::running ||
+           phase == Phase::degraded || phase == Phase::unknown;
+}
+
 /// The copies of the key that Provision-EflowVm left: they go now that the device is healthy with the new state, and
 /// not a moment earlier.
 void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest& request, Report& report) {
@@ -203,7 +211,13 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
     }
     const auto prepared = prepare(tree, request, options.force);
     if (!prepared) return refuse();
-    const auto rendered_before = rendered_present(tree);
+    const SettleOptions settling{options.no_apply,
+                                 options.no_wait,
+                                 timeout,
+                                 rendered_present(tree),
+                                 prepared->had_config,
+                                 !tree.live() || !prepared->had_config || runs(context, tree),
+                                 request.adoption.has_value()};
 
     context.log.debug("staging certificate, key and config.toml");
     append(request.findings, transaction.stage(prepared->plan));
@@ -221,8 +235,6 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
     if (leftover == Leftover::undone) note(report, "An interrupted earlier run was undone first.");
     if (leftover == Leftover::committed) note(report, "An interrupted earlier run was completed.");
 
-    SettleOptions settling{options.no_apply, options.no_wait, timeout, rendered_before, prepared->had_config};
-    settling.copies_may_lie_about = request.adoption.has_value();
     settle(context, tree, transaction, settling, report);
     report.changes = transaction.changes();
     if (request.adoption) clear_copies(tree, users, request, report);

@@ -80,6 +80,10 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
     } catch (const Failure& failure) {
         why = failure.what();
     }
+    if (!options.ran_before) {
+        note(report, "The previous state is back. The services do not run with it, as they did not before:\n" + why);
+        return;
+    }
     report.exit_code = ExitCode::not_restored;
     note(report, "The previous files are back, but the services did not follow:\n" + why +
                      "\nBy hand: sudo iotedge config apply; sudo iotedge system status");

@@ -15,6 +15,7 @@ struct SettleOptions {
     std::chrono::seconds timeout{};
     std::vector<std::string> rendered_before;  ///< of the files that apply renders: those that were there before
     bool had_config = false;                   ///< one that the services can go back to
+    bool ran_before = true;             ///< the services did run with it; else that they do not again is no failure
     bool copies_may_lie_about = false;  ///< stray keys are no fault of the device yet: they go once it is healthy
 };
 

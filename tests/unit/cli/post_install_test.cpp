@@ -108,6 +108,17 @@ TEST_F(PostInstall, AFailingApplyLeavesEverythingAsProvisionEflowVmLeftIt) {
     EXPECT_EQ(after, before);
 }
 
+TEST_F(PostInstall, APreviousStateThatNeverRanIsRestoredWhenItsFilesAre) {
+    containers_.clear();
+    identityd_log_ = {"[ERR!] - caused by: DPS client error", "[ERR!] - caused by: CA certificate not found."};
+    const std::string before = contents(root_ / "etc/aziot/config.toml");
+    services_.outcomes = {false, false};
+    const Report report = post_install();
+    EXPECT_EQ(report.exit_code, ExitCode::apply_failed) << to_json(report);
+    EXPECT_THAT(report.data.dump(), HasSubstr("as they did not before"));
+    EXPECT_EQ(contents(root_ / "etc/aziot/config.toml"), before);
+}
+
 TEST_F(PostInstall, ACloudThatRefusesTakesNoCopyEither) {
     identityd_log_ = {"[ERR!] - caused by: DPS client error", "[ERR!] - caused by: CA certificate not found."};
     const std::string key = contents(copy_);
