@@ -256,7 +256,12 @@ class Bundles(InSandbox):
         self.stage()
         for path in (self.bundle, *self.bundle.iterdir()):
             os.chown(path, 60006, 60006)
-        self.assert_provisioned(self.post_install(), "bundle")
+        self.assert_refused(self.post_install(), "neither root nor the one who runs this")
+        os.environ["SUDO_UID"] = "60006"
+        try:
+            self.assert_provisioned(self.post_install(), "bundle")
+        finally:
+            del os.environ["SUDO_UID"]
 
     def test_bundle_and_manifest_exclude_each_other(self):
         self.stage()

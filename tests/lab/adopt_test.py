@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """`eflow-agent post-install` on a booted machine, after everything that Provision-EflowVm can leave behind."""
+import json
 import sys
 import unittest
 
@@ -64,7 +65,10 @@ identity_pk = "file://{key}"
         self.push(self.pki.file(f"{name}.key"), f"{BUNDLE}/leaf.key", owner, 0o600)
 
     def post_install(self, *arguments, timeout="45s"):
-        return self.agent("post-install", "--timeout", timeout, *arguments)
+        """By sudo, as the user of the VM runs it."""
+        done = self.exec("env", "SUDO_UID=" + str(self.id_of("passwd", "iotedge-user")), "eflow-agent", "--json", "post-install",
+                         "--timeout", timeout, *arguments)
+        return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"stderr": done.stderr}
 
 
 class Adoption(unittest.TestCase):

@@ -214,7 +214,7 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
     const SettleOptions settling{options.no_apply,
                                  options.no_wait,
                                  timeout,
-                                 rendered_present(tree),
+                                 read_rendered(tree),
                                  prepared->had_config,
                                  !tree.live() || !prepared->had_config || runs(context, tree),
                                  request.adoption.has_value()};

@@ -1,4 +1,8 @@
-#include <filesystem>
+#include <sys/stat.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -47,6 +51,16 @@ std::string path_meant(const std::optional<std::string>& uri) {
     return path_of_file_uri(*uri).value_or("");
 }
 
+/// Who ran sudo, when somebody did.
+std::optional<uid_t> caller() {
+    const char* text = std::getenv("SUDO_UID");
+    if (text == nullptr) return std::nullopt;
+    uid_t uid = 0;
+    const char* end = text + std::strlen(text);
+    const auto [stop, error] = std::from_chars(text, end, uid);
+    return error == std::errc{} && stop == end ? std::optional(uid) : std::nullopt;
+}
+
 /// A file of the device, as read_input gives one: links are not followed, whoever planted them.
 InputFile read_on_device(const Tree& tree, const std::string& path) {
     using State = InputFile::State;
@@ -64,7 +78,7 @@ public:
     Sources(const PostInstallOptions& options, const Tree& tree)
         : options_(options), tree_(tree), standing_(adoptable(tree, places::config)) {
         adoption_.keep_copies = options.keep_copies;
-        if (!options.bundle.empty()) bundle_.emplace(options.bundle);
+        if (!options.bundle.empty()) bundle_.emplace(options.bundle, caller());
         wanted_ = with_flags(bundle_ ? bundle_manifest() : manifest_of(options.request), options.request);
         const bool has_manifest = in_bundle_ || !options.request.manifest.empty();
         if (standing_ && !has_manifest) complete_from_config();
@@ -92,7 +106,7 @@ private:
         Manifest manifest = parse_manifest(file.bytes.reveal(), {});
         // The folder goes away; what config.toml is to refer to must stay.
         const auto must_stay = [&](const std::optional<std::string>& path, const char* key) {
-            if (path && (!path->starts_with('/') || path->starts_with(bundle_->folder() + "/")))
+            if (path && (!path->starts_with('/') || bundle_->holds(*path)))
                 throw Failure(ExitCode::refused,
                               shown + " cannot be used: " + key + " is '" + *path +
                                   "', which is no place on the device that lasts",

@@ -8,7 +8,6 @@
 #include "shared/failure.hpp"
 #include "vm-agent/health/dps_answer.hpp"
 #include "vm-agent/health/verdict.hpp"
-#include "vm-agent/placement/rendered.hpp"
 
 namespace eflow {
 
@@ -66,8 +65,10 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
     try {
         if (!options.had_config) {  // or one that apply cannot take: there is nothing for the services to run with
             services.stop();
-            remove_rendered(tree, options.rendered_before);
+            restore_rendered(tree, options.rendered_before);
             note(report, "The previous state is back: this device is not provisioned.");
+            if (!options.rendered_before.empty())
+                note(report, "The services are stopped; they run as before with: sudo iotedge system restart");
             report.phase = Phase::not_provisioned;
             return;
         }

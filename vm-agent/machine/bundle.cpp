@@ -42,7 +42,7 @@ std::string without_end_slash(std::string path) {
 
 }  // namespace
 
-Bundle::Bundle(const std::string& given) : folder_(without_end_slash(given)) {
+Bundle::Bundle(const std::string& given, std::optional<uid_t> caller) : folder_(without_end_slash(given)) {
     const std::string& folder = folder_;
     descriptor_ = Descriptor(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     constexpr auto what = "Give the folder into which the files were staged, owned by whoever staged them.";
@@ -58,11 +58,20 @@ Bundle::Bundle(const std::string& given) : folder_(without_end_slash(given)) {
     }
     if (fstat(descriptor_.get(), &status_) != 0)
         refuse("the bundle " + folder + " cannot be looked at: " + std::strerror(errno), what);
+    if (status_.st_uid != 0 && status_.st_uid != geteuid() && status_.st_uid != caller)
+        refuse("the bundle " + folder + " belongs to user " + std::to_string(status_.st_uid) +
+                   ", who is neither root nor the one who runs this",
+               "Look at what is in it; then sudo chown -R root: " + folder + " and run this again.");
     if ((status_.st_mode & by_others) != 0)
         refuse("the bundle " + folder +
                    " can be written to by others than its owner, so anybody could have put there "
                    "what is in it",
                "Look at what is in it; then chmod go-w " + folder + " and run this again.");
+}
+
+bool Bundle::holds(const std::string& path) const {
+    const auto folder = std::filesystem::absolute(folder_ + "/").lexically_normal().string();
+    return std::filesystem::path(path).lexically_normal().string().starts_with(folder);
 }
 
 std::optional<struct stat> Bundle::status(const std::string& name) const {

@@ -15,11 +15,15 @@ namespace eflow {
 /// a third user owns or could change.
 class Bundle {
 public:
-    /// Throws Failure(refused) when it is a link, no folder, or one that others than its owner can write to.
-    explicit Bundle(const std::string& given);
+    /// Throws Failure(refused) when it is a link, no folder, one that others than its owner can write to, or one of
+    /// somebody else than root, this process's user and `caller` (who ran sudo). What is staged decides which cloud the
+    /// device obeys, so it is worth no less than root.
+    Bundle(const std::string& given, std::optional<uid_t> caller);
 
     /// The folder as given.
     [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
+    /// Whether an absolute path leads into the folder.
+    [[nodiscard]] bool holds(const std::string& path) const;
     /// The file of that name, of at most `limit` bytes; `why` says what kept it from being read.
     [[nodiscard]] InputFile read(const std::string& name, std::size_t limit) const;
     /// The file of that name, if it is there at all: to know it again elsewhere.

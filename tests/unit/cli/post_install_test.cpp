@@ -146,6 +146,23 @@ TEST_F(PostInstall, WhereNothingCouldBeAppliedBeforeAFailureStopsTheServices) {
     for (const char* path : rendered_files) EXPECT_FALSE(fs::exists(root_ / (path + 1)));
 }
 
+TEST_F(PostInstall, WhatTheServicesHadBeforeABrokenConfigComesBackToo) {
+    for (const char* path : rendered_files) {
+        fs::create_directories((root_ / (path + 1)).parent_path());
+        write(root_ / (path + 1), std::string("# of an earlier identity: ") + path + "\n");
+    }
+    write(root_ / "etc/aziot/config.toml", "[provisioning]\nsource = \"dps\"\nglobal_end");
+    const auto before = snapshot();
+    services_.outcomes = {false};
+    const std::string bundle = staged("a");
+    auto with_bundle = snapshot();
+    const Report report = post_install({"--bundle", bundle});
+    EXPECT_EQ(report.exit_code, ExitCode::apply_failed) << to_json(report);
+    EXPECT_THAT(report.data.dump(), HasSubstr("iotedge system restart"));
+    EXPECT_EQ(snapshot(), with_bundle) << "bytes, modes and times";
+    EXPECT_NE(before, with_bundle);
+}
+
 TEST_F(PostInstall, TheStagedFilesAreLeftToWhoeverStagedThem) {
     const fs::path folder = staged("a");
     EXPECT_EQ(post_install({"--bundle", folder}).exit_code, ExitCode::done);

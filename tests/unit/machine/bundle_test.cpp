@@ -28,7 +28,7 @@ protected:
 
     std::string refusal(const std::string& folder) {
         try {
-            const Bundle bundle(folder);
+            const Bundle bundle(folder, {});
         } catch (const Failure& failure) {
             EXPECT_EQ(failure.code(), ExitCode::refused);
             return failure.what();
@@ -38,7 +38,7 @@ protected:
 
     std::string refused_name(const std::string& written) {
         try {
-            return "taken as " + Bundle(top_).name_of(written, "identity.certificate");
+            return "taken as " + Bundle(top_, {}).name_of(written, "identity.certificate");
         } catch (const Failure& failure) {
             EXPECT_EQ(failure.code(), ExitCode::refused);
             return failure.what();
@@ -49,7 +49,7 @@ protected:
 };
 
 TEST_F(BundleFolder, NamesStandForFilesInIt) {
-    const Bundle bundle(top_);
+    const Bundle bundle(top_, {});
     for (const char* written :
          {"leaf.pem", "./leaf.pem", "certs/leaf.pem", R"(C:\id\leaf.pem)", R"(c:leaf.pem)", "D:/id/leaf.pem",
           R"(\\server\share\leaf.pem)", R"(\\?\C:\id\leaf.pem)", R"(..\..\leaf.pem)", R"(certs\leaf.pem)"})
@@ -71,7 +71,7 @@ TEST_F(BundleFolder, NamesThatLeadElsewhereAreRefused) {
 }
 
 TEST_F(BundleFolder, FilesThatAreNoneAreToldFromFiles) {
-    const Bundle bundle(top_);
+    const Bundle bundle(top_, {});
     EXPECT_EQ(bundle.read("leaf.pem", 4).state, State::read);
     EXPECT_EQ(bundle.read("leaf.pem", 4).bytes.reveal(), "leaf");
     EXPECT_EQ(bundle.read("leaf.pem", 3).state, State::too_large);
@@ -84,7 +84,7 @@ TEST_F(BundleFolder, FilesThatAreNoneAreToldFromFiles) {
 }
 
 TEST_F(BundleFolder, TheFolderThatWasEnteredIsTheOneThatIsRead) {
-    const Bundle bundle(top_);
+    const Bundle bundle(top_, {});
     const fs::path moved = top_.string() + "-moved";
     fs::rename(top_, moved);
     fs::create_directory(top_);
@@ -100,9 +100,27 @@ TEST_F(BundleFolder, WhatOthersCanWriteToIsRefused) {
     }
     ASSERT_EQ(chmod(top_.c_str(), 0755), 0);
     ASSERT_EQ(chmod((top_ / "leaf.pem").c_str(), 0664), 0);
-    EXPECT_THAT(Bundle(top_).read("leaf.pem", 9).why, HasSubstr("others than its owner can write"));
+    EXPECT_THAT(Bundle(top_, {}).read("leaf.pem", 9).why, HasSubstr("others than its owner can write"));
     ASSERT_EQ(chmod(top_.c_str(), 0700), 0);
-    EXPECT_EQ(Bundle(top_).read("leaf.pem", 9).state, State::read) << "nobody else gets in";
+    EXPECT_EQ(Bundle(top_, {}).read("leaf.pem", 9).state, State::read) << "nobody else gets in";
+}
+
+TEST_F(BundleFolder, OfAStrangerItIsRefused) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can give a folder away";
+    ASSERT_EQ(chown(top_.c_str(), 60006, 60006), 0);
+    EXPECT_THAT(refusal(top_), HasSubstr("belongs to user 60006"));
+    EXPECT_EQ(Bundle(top_, uid_t{60006}).read("leaf.pem", 9).state, State::read)
+        << "root's file in the caller's folder";
+    ASSERT_EQ(chown((top_ / "leaf.pem").c_str(), 60007, 60007), 0);
+    EXPECT_THAT(Bundle(top_, uid_t{60006}).read("leaf.pem", 9).why, HasSubstr("belongs to user 60007"));
+}
+
+TEST_F(BundleFolder, ItKnowsWhatLeadsIntoIt) {
+    const Bundle bundle(top_.string() + "/", {});
+    EXPECT_TRUE(bundle.holds(top_.string() + "/dps.json"));
+    EXPECT_TRUE(bundle.holds("/tmp/../" + top_.string() + "//sub/./dps.json"));
+    EXPECT_FALSE(bundle.holds(top_.string() + "-evil/dps.json"));
+    EXPECT_FALSE(bundle.holds("/etc/aziot/dps.json"));
 }
 
 TEST_F(BundleFolder, AFolderThatIsNoneIsRefused) {
