@@ -64,12 +64,26 @@ bool yes(const json& from, const char* key) {
 }
 
 // What this program reads, and what only describes the file.
-constexpr std::array<std::string_view, 20> read_keys{
-    "schemaVersion", "version", "eflowProduct", "enduser.acceptEula", "enduser.acceptOptionalTelemetry",
-    "network.vswitchName", "network.vswitchType", "network.ip4Address", "network.ip4GatewayAddress",
-    "network.ip4PrefixLength", "network.dnsServers", "vmConfig.cpuCount", "vmConfig.memoryInMB", "vmConfig.vmDataSize",
-    "eflowProvisioning.provisioningType", "eflowProvisioning.scopeId", "eflowProvisioning.registrationId",
-    "eflowProvisioning.identityCertPath", "eflowProvisioning.identityPrivKeyPath", "eflowProvisioning.globalEndpoint"};
+constexpr std::array<std::string_view, 20> read_keys{"schemaVersion",
+                                                     "version",
+                                                     "eflowProduct",
+                                                     "enduser.acceptEula",
+                                                     "enduser.acceptOptionalTelemetry",
+                                                     "network.vswitchName",
+                                                     "network.vswitchType",
+                                                     "network.ip4Address",
+                                                     "network.ip4GatewayAddress",
+                                                     "network.ip4PrefixLength",
+                                                     "network.dnsServers",
+                                                     "vmConfig.cpuCount",
+                                                     "vmConfig.memoryInMB",
+                                                     "vmConfig.vmDataSize",
+                                                     "eflowProvisioning.provisioningType",
+                                                     "eflowProvisioning.scopeId",
+                                                     "eflowProvisioning.registrationId",
+                                                     "eflowProvisioning.identityCertPath",
+                                                     "eflowProvisioning.identityPrivKeyPath",
+                                                     "eflowProvisioning.globalEndpoint"};
 
 std::string unused(const json& root) {
     std::string names;
@@ -104,8 +118,10 @@ AutodeployConfig parse_autodeploy(std::string_view source) {
     const json& user = section(root, "enduser");
 
     const std::string type = text(provisioning, "eflowProvisioning", "provisioningType").value_or("");
-    if (type.size() != 7 || !std::equal(type.begin(), type.end(), "dpsx509", [](char a, char b) { return (a | 32) == (b | 32); }))
-        refuse("eflowProvisioning.provisioningType is '" + type.substr(0, 40) + "'; this program provisions with DpsX509");
+    if (type.size() != 7 ||
+        !std::equal(type.begin(), type.end(), "dpsx509", [](char a, char b) { return (a | 32) == (b | 32); }))
+        refuse("eflowProvisioning.provisioningType is '" + type.substr(0, 40) +
+               "'; this program provisions with DpsX509");
 
     AutodeployConfig config;
     config.device.scope_id = text(provisioning, "eflowProvisioning", "scopeId").value_or("");
@@ -130,7 +146,8 @@ AutodeployConfig parse_autodeploy(std::string_view source) {
                 if (server.is_string()) config.deployment.dns_servers.push_back(server.get<std::string>());
     }
     if (const std::string names = unused(root); !names.empty())
-        config.findings.push_back(warning("config.autodeploy", "Parts of the autodeploy configuration are not used", names,
+        config.findings.push_back(warning("config.autodeploy", "Parts of the autodeploy configuration are not used",
+                                          names,
                                           "Set what they stand for otherwise: the proxy in device.toml, the product by "
                                           "installing its MSI."));
     return config;

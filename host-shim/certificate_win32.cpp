@@ -63,10 +63,12 @@ std::variant<LeafFacts, std::string> read_leaf(const std::string& pem) {
     if (block.empty()) return std::string("it holds no PEM certificate");
     DWORD size = 0;
     const auto length = static_cast<DWORD>(block.size());
-    if (crypt32.string_to_binary(block.data(), length, CRYPT_STRING_BASE64HEADER, nullptr, &size, nullptr, nullptr) == 0)
+    if (crypt32.string_to_binary(block.data(), length, CRYPT_STRING_BASE64HEADER, nullptr, &size, nullptr, nullptr) ==
+        0)
         return "its base64 is broken: " + windows_error(GetLastError());
     std::vector<BYTE> der(size);
-    if (crypt32.string_to_binary(block.data(), length, CRYPT_STRING_BASE64HEADER, der.data(), &size, nullptr, nullptr) == 0)
+    if (crypt32.string_to_binary(block.data(), length, CRYPT_STRING_BASE64HEADER, der.data(), &size, nullptr,
+                                 nullptr) == 0)
         return "its base64 is broken: " + windows_error(GetLastError());
     der.resize(size);
     const auto free_context = [](const CERT_CONTEXT* context) { crypt32.free_context(context); };

@@ -18,7 +18,8 @@ constexpr std::size_t longest = 16000;  // of 31,839 characters that an entry ta
 
 void register_source() {
     const DWORD types = EVENTLOG_ERROR_TYPE | EVENTLOG_WARNING_TYPE | EVENTLOG_INFORMATION_TYPE;
-    RegSetKeyValueW(HKEY_LOCAL_MACHINE, source_key, L"EventMessageFile", REG_EXPAND_SZ, message_file, sizeof(message_file));
+    RegSetKeyValueW(HKEY_LOCAL_MACHINE, source_key, L"EventMessageFile", REG_EXPAND_SZ, message_file,
+                    sizeof(message_file));
     RegSetKeyValueW(HKEY_LOCAL_MACHINE, source_key, L"TypesSupported", REG_DWORD, &types, sizeof(types));
 }
 
@@ -30,8 +31,8 @@ void write_event(bool success, const std::string& text) {
     if (log == nullptr) return;
     const std::wstring wide_text = wide(text.substr(0, longest));
     std::array<const wchar_t*, 1> strings{wide_text.c_str()};
-    ReportEventW(log, success ? EVENTLOG_INFORMATION_TYPE : EVENTLOG_ERROR_TYPE, 0, success ? succeeded : failed_, nullptr, 1, 0,
-                 strings.data(), nullptr);
+    ReportEventW(log, success ? EVENTLOG_INFORMATION_TYPE : EVENTLOG_ERROR_TYPE, 0, success ? succeeded : failed_,
+                 nullptr, 1, 0, strings.data(), nullptr);
     DeregisterEventSource(log);
 }
 

@@ -40,7 +40,8 @@ std::wstring path_of(const std::string& path) {
 
 std::unique_ptr<void, LocalFreeOf> private_descriptor() {
     PSECURITY_DESCRIPTOR descriptor = nullptr;
-    if (ConvertStringSecurityDescriptorToSecurityDescriptorW(private_access, SDDL_REVISION_1, &descriptor, nullptr) == 0)
+    if (ConvertStringSecurityDescriptorToSecurityDescriptorW(private_access, SDDL_REVISION_1, &descriptor, nullptr) ==
+        0)
         fail("no security descriptor could be made");
     return std::unique_ptr<void, LocalFreeOf>(descriptor);
 }
@@ -59,20 +60,21 @@ void adopt_folder(const std::string& path, PSECURITY_DESCRIPTOR wanted) {
         throw Failure(ExitCode::machine_lacks, path + " is no folder, or leads elsewhere", remedy);
     PSID owner = nullptr;
     PSECURITY_DESCRIPTOR descriptor = nullptr;
-    if (const DWORD error = GetSecurityInfo(folder.get(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr, nullptr,
-                                            nullptr, &descriptor);
+    if (const DWORD error = GetSecurityInfo(folder.get(), SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, nullptr,
+                                            nullptr, nullptr, &descriptor);
         error != ERROR_SUCCESS)
         fail("the owner of " + path + " cannot be seen", error);
     const std::unique_ptr<void, LocalFreeOf> kept(descriptor);
     if (IsWellKnownSid(owner, WinBuiltinAdministratorsSid) == 0 && IsWellKnownSid(owner, WinLocalSystemSid) == 0)
-        throw Failure(ExitCode::machine_lacks, path + " belongs to another account than Administrators and SYSTEM", remedy);
+        throw Failure(ExitCode::machine_lacks, path + " belongs to another account than Administrators and SYSTEM",
+                      remedy);
     BOOL present = FALSE;
     BOOL defaulted = FALSE;
     PACL access = nullptr;
     if (GetSecurityDescriptorDacl(wanted, &present, &access, &defaulted) == 0) fail("no access list could be made");
     if (const DWORD error = SetSecurityInfo(folder.get(), SE_FILE_OBJECT,
-                                            DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, nullptr, nullptr,
-                                            access, nullptr);
+                                            DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, nullptr,
+                                            nullptr, access, nullptr);
         error != ERROR_SUCCESS)
         fail("the access list of " + path + " cannot be set", error);
 }
@@ -87,7 +89,8 @@ bool overwrite_and_remove(const std::string& path) {
             const std::array<char, 4096> zeroes{};
             for (LONGLONG left = size.QuadPart; left > 0; left -= static_cast<LONGLONG>(zeroes.size())) {
                 DWORD written = 0;
-                if (WriteFile(file.get(), zeroes.data(), static_cast<DWORD>(std::min<LONGLONG>(left, 4096)), &written, nullptr) == 0)
+                if (WriteFile(file.get(), zeroes.data(), static_cast<DWORD>(std::min<LONGLONG>(left, 4096)), &written,
+                              nullptr) == 0)
                     break;
             }
             FlushFileBuffers(file.get());
@@ -99,7 +102,8 @@ bool overwrite_and_remove(const std::string& path) {
 }  // namespace
 
 std::variant<SecretBytes, std::string> read_file(const std::string& path, std::size_t limit) {
-    const Handle file(CreateFileW(path_of(path).c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr));
+    const Handle file(
+        CreateFileW(path_of(path).c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr));
     if (file.get() == INVALID_HANDLE_VALUE) return windows_error(GetLastError());
     // A pipe or a console device would never end.
     if (GetFileType(file.get()) != FILE_TYPE_DISK) return std::string("it is no regular file");
@@ -139,11 +143,13 @@ void make_folder(const std::string& path) {
 }
 
 void write_new_file(const std::string& path, std::string_view content) {
-    const Handle file(CreateFileW(path_of(path).c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW, FILE_FLAG_WRITE_THROUGH, nullptr));
+    const Handle file(
+        CreateFileW(path_of(path).c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW, FILE_FLAG_WRITE_THROUGH, nullptr));
     if (file.get() == INVALID_HANDLE_VALUE) fail(path + " cannot be made");
     while (!content.empty()) {
         DWORD count = 0;
-        if (WriteFile(file.get(), content.data(), static_cast<DWORD>(std::min<std::size_t>(content.size(), 1 << 20)), &count, nullptr) == 0)
+        if (WriteFile(file.get(), content.data(), static_cast<DWORD>(std::min<std::size_t>(content.size(), 1 << 20)),
+                      &count, nullptr) == 0)
             fail(path + " cannot be written");
         content.remove_prefix(count);
     }
@@ -154,7 +160,8 @@ void replace_file(const std::string& path, std::string_view content) {
     const std::string beside = path + ".new";
     DeleteFileW(path_of(beside).c_str());
     write_new_file(beside, content);
-    if (MoveFileExW(path_of(beside).c_str(), path_of(path).c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) == 0)
+    if (MoveFileExW(path_of(beside).c_str(), path_of(path).c_str(),
+                    MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) == 0)
         fail(path + " cannot be replaced");
 }
 
@@ -173,7 +180,8 @@ std::vector<std::string> names_in(const std::string& folder, const std::string& 
 
 bool wipe_folder(const std::string& folder) {
     auto names = names_in(folder, "");
-    std::stable_partition(names.begin(), names.end(), [](const std::string& name) { return name.find(".key.") != std::string::npos; });
+    std::stable_partition(names.begin(), names.end(),
+                          [](const std::string& name) { return name.find(".key.") != std::string::npos; });
     bool all = true;
     for (const auto& name : names) all = overwrite_and_remove(folder + "\\" + name) && all;
     return RemoveDirectoryW(path_of(folder).c_str()) != 0 && all;

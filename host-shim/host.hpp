@@ -16,8 +16,8 @@ namespace eflow {
 
 /// What PowerShell says of a failure, in its own words.
 struct PowerShellError {
-    std::string stage;     ///< "import": the module could not be loaded; "call": the cmdlet failed; "powershell": it did
-    std::string id;        ///< FullyQualifiedErrorId
+    std::string stage;  ///< "import": the module could not be loaded; "call": the cmdlet failed; "powershell": it did
+    std::string id;     ///< FullyQualifiedErrorId
     std::string message;
     std::string position;
 };
@@ -68,9 +68,9 @@ struct HostFacts {
     std::optional<User> user;
     std::optional<Windows> windows;
     std::optional<PowerShell> powershell;
-    std::vector<std::string> installed;  ///< versions of the module that are there
-    std::optional<Service> service;      ///< wssdagent
-    std::optional<Module> module;        ///< as imported
+    std::vector<std::string> installed;                          ///< versions of the module that are there
+    std::optional<Service> service;                              ///< wssdagent
+    std::optional<Module> module;                                ///< as imported
     std::map<std::string, std::vector<std::string>> parameters;  ///< of every cmdlet of the module, by its name
     std::optional<bool> exists;
     std::optional<Vm> vm;

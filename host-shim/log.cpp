@@ -16,14 +16,16 @@ constexpr int kept = 3;
 
 std::string stamp() {
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-    // Days since 1970 into a date (Howard Hinnant's civil_from_days): gmtime is shared state, and named otherwise on Windows.
+    // Days since 1970 into a date (Howard Hinnant's civil_from_days): gmtime is shared state, and named otherwise on
+    // Windows.
     const auto day = std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds(std::chrono::seconds(now)));
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss time(std::chrono::sys_seconds(std::chrono::seconds(now)) - day);
     std::array<char, 40> text{};
     std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-                  static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()));
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                  static_cast<int>(time.seconds().count()));
     return text.data();
 }
 

@@ -6,8 +6,8 @@
 
 namespace eflow {
 
-/// The log of all runs: a line with its time (UTC) each, in FOLDER/eflow-shim.log. When it is full it becomes .1, that .2,
-/// and .3 goes. Best effort, and no secret is ever given to it.
+/// The log of all runs: a line with its time (UTC) each, in FOLDER/eflow-shim.log. When it is full it becomes .1, that
+/// .2, and .3 goes. Best effort, and no secret is ever given to it.
 class Log {
 public:
     explicit Log(std::filesystem::path folder, std::size_t largest = 1024 * 1024);

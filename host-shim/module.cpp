@@ -69,24 +69,28 @@ constexpr std::array advices{
     Advice{Trouble::certificate_expired, "WSSDAgent's own certificate has expired, a year after EFLOW was installed",
            "Renew it with updateWssdCert.ps1 of github.com/Azure/iotedge-eflow (eflow-util), then run this again."},
     Advice{Trouble::policy, "PowerShell's execution policy keeps the EFLOW module out",
-           "Set-ExecutionPolicy AllSigned -Force, then run Get-EflowVm once in an elevated console of this account and answer "
+           "Set-ExecutionPolicy AllSigned -Force, then run Get-EflowVm once in an elevated console of this account and "
+           "answer "
            "[A] Always run, so that the module's publisher is trusted."},
     Advice{Trouble::vm_missing, "There is no EFLOW VM", "Deploy it: run this again with --deploy."},
     Advice{Trouble::vm_off, "The VM is off", "Start-EflowVm, then run this again."},
-    Advice{Trouble::access_denied, "The VM does not let this Windows account in: only the one that created it may",
-           "Run this as the account that ran Deploy-Eflow; a VM for Intune or Configuration Manager must be deployed by "
-           "SYSTEM (--deploy)."},
+    Advice{
+        Trouble::access_denied, "The VM does not let this Windows account in: only the one that created it may",
+        "Run this as the account that ran Deploy-Eflow; a VM for Intune or Configuration Manager must be deployed by "
+        "SYSTEM (--deploy)."},
     Advice{Trouble::unreachable,
-           "The VM cannot be reached by SSH: it is starting, it bans this host for too many connections, or another Windows "
+           "The VM cannot be reached by SSH: it is starting, it bans this host for too many connections, or another "
+           "Windows "
            "account created it",
            "Wait a minute and run this again, as the account that ran Deploy-Eflow."},
     Advice{Trouble::leftover_files, "Files of an earlier run stand in the way in the VM",
            "Remove them: Invoke-EflowVmCommand 'sudo rm -rf /home/iotedge-user/certs /home/iotedge-user/private'"},
     Advice{Trouble::registration_id_refused, "This version of the module takes no registration ID with DpsX509", ""},
     Advice{Trouble::already_provisioned, "The module says that the VM was provisioned before", ""},
-    Advice{Trouble::not_provisioned, "The module configured the VM, but the device did not come up",
-           "The agent's findings say why; so do the service's last log lines: Invoke-EflowVmCommand 'sudo iotedge system "
-           "logs'"},
+    Advice{
+        Trouble::not_provisioned, "The module configured the VM, but the device did not come up",
+        "The agent's findings say why; so do the service's last log lines: Invoke-EflowVmCommand 'sudo iotedge system "
+        "logs'"},
 };
 
 std::optional<std::array<int, 2>> version_of(const std::string& text) {
@@ -108,8 +112,8 @@ std::optional<std::array<int, 2>> version_of(const std::string& text) {
 std::string required_name(const HostFacts& facts, const std::string& cmdlet, std::initializer_list<const char*> names) {
     if (auto name = parameter_name(facts, cmdlet, names)) return *name;
     throw Failure(ExitCode::machine_lacks,
-                  cmdlet + " of this EFLOW module (" + (facts.module ? facts.module->version : "?") + ") has no parameter " +
-                      *names.begin(),
+                  cmdlet + " of this EFLOW module (" + (facts.module ? facts.module->version : "?") +
+                      ") has no parameter " + *names.begin(),
                   "Update EFLOW to 1.4 or 1.5.");
 }
 
@@ -132,7 +136,8 @@ Finding explain(const std::string& id, const std::string& what, const Called& ca
     if (called.cancelled) detail = "it was cancelled";
     if (called.error) {
         detail += (detail.empty() ? "" : "; ") + called.error->message;
-        if (!called.error->id.empty() && called.error->id != called.error->message) detail += " [" + called.error->id + "]";
+        if (!called.error->id.empty() && called.error->id != called.error->message)
+            detail += " [" + called.error->id + "]";
         if (!called.error->position.empty()) detail += "\n" + called.error->position;
     }
     for (const auto* lines : {&called.output, &called.said})

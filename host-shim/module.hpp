@@ -47,7 +47,8 @@ bool bans_busy_hosts(const std::string& version);
 /// A version of the 1.1 train: another VM, another runtime, out of support since 2022.
 bool is_1_1(const std::string& version);
 
-/// What Provision-EflowVm is given. Throws Failure(machine_lacks) when the module has no parameter for something needed.
+/// What Provision-EflowVm is given. Throws Failure(machine_lacks) when the module has no parameter for something
+/// needed.
 nlohmann::json provision_parameters(const HostFacts& facts, const Request& request, const std::string& certificate_path,
                                     const std::string& key_path, bool with_registration_id);
 

@@ -32,31 +32,136 @@ struct Row {
 const std::vector<Row>& rows() {
     using enum ShimVerb;
     static const std::vector<Row> table{
-        {"--scope-id", {"-scopeId"}, &Options::scope_id, nullptr, nullptr, {provision}, "S", "ID Scope of the DPS instance"},
-        {"--registration-id", {"-registrationId"}, &Options::registration_id, nullptr, nullptr, {provision}, "R",
+        {"--scope-id",
+         {"-scopeId"},
+         &Options::scope_id,
+         nullptr,
+         nullptr,
+         {provision},
+         "S",
+         "ID Scope of the DPS instance"},
+        {"--registration-id",
+         {"-registrationId"},
+         &Options::registration_id,
+         nullptr,
+         nullptr,
+         {provision},
+         "R",
          "registration ID; equals the certificate's CN"},
-        {"--identity-cert", {"-identityCertPath"}, &Options::certificate, nullptr, nullptr, {provision}, "PATH",
+        {"--identity-cert",
+         {"-identityCertPath"},
+         &Options::certificate,
+         nullptr,
+         nullptr,
+         {provision},
+         "PATH",
          "full-chain certificate, PEM, the leaf first"},
-        {"--identity-key", {"-identityPrivateKey", "-identityPrivKeyPath", "-identityPrivKey"}, &Options::private_key, nullptr,
-         nullptr, {provision}, "PATH", "private key of the leaf, PEM, unencrypted"},
-        {"--global-endpoint", {"-globalEndpoint"}, &Options::global_endpoint, nullptr, nullptr, {provision}, "URL",
+        {"--identity-key",
+         {"-identityPrivateKey", "-identityPrivKeyPath", "-identityPrivKey"},
+         &Options::private_key,
+         nullptr,
+         nullptr,
+         {provision},
+         "PATH",
+         "private key of the leaf, PEM, unencrypted"},
+        {"--global-endpoint",
+         {"-globalEndpoint"},
+         &Options::global_endpoint,
+         nullptr,
+         nullptr,
+         {provision},
+         "URL",
          "DPS endpoint, if not the global one"},
-        {"--enrollment", {}, &Options::enrollment, nullptr, nullptr, {provision}, "KIND", "group (default) or individual"},
-        {"--manifest", {}, nullptr, &Options::manifest, nullptr, {provision}, "FILE", "read everything from this device.toml; options win"},
-        {"--autodeploy-config", {}, nullptr, &Options::autodeploy_config, nullptr, {provision}, "FILE",
+        {"--enrollment",
+         {},
+         &Options::enrollment,
+         nullptr,
+         nullptr,
+         {provision},
+         "KIND",
+         "group (default) or individual"},
+        {"--manifest",
+         {},
+         nullptr,
+         &Options::manifest,
+         nullptr,
+         {provision},
+         "FILE",
+         "read everything from this device.toml; options win"},
+        {"--autodeploy-config",
+         {},
+         nullptr,
+         &Options::autodeploy_config,
+         nullptr,
+         {provision},
+         "FILE",
          "read it from an eflow-userconfig.json instead"},
-        {"--agent", {}, nullptr, &Options::agent, nullptr, {provision}, "PATH",
+        {"--agent",
+         {},
+         nullptr,
+         &Options::agent,
+         nullptr,
+         {provision},
+         "PATH",
          "the Linux eflow-agent to put in (default: beside this program)"},
         {"--deploy", {}, nullptr, nullptr, &Options::deploy, {provision}, "", "deploy the VM when there is none"},
-        {"--accept-eula", {}, nullptr, nullptr, &Options::accept_eula, {provision}, "", "accept Microsoft's licence for --deploy"},
-        {"--dry-run", {}, nullptr, nullptr, &Options::dry_run, {provision}, "", "look and print the steps; change nothing"},
-        {"--restart", {}, nullptr, nullptr, &Options::restart, {provision}, "", "start over, whatever an earlier run did"},
-        {"--pace-ssh", {}, nullptr, nullptr, &Options::pace_ssh, {}, "", "three SSH connections a minute at most, on any module"},
-        {"--force", {}, nullptr, nullptr, &Options::force, {provision}, "", "replace another provisioning method in config.toml"},
-        {"--allow-after-2038", {}, nullptr, nullptr, &Options::allow_after_2038, {provision}, "",
+        {"--accept-eula",
+         {},
+         nullptr,
+         nullptr,
+         &Options::accept_eula,
+         {provision},
+         "",
+         "accept Microsoft's licence for --deploy"},
+        {"--dry-run",
+         {},
+         nullptr,
+         nullptr,
+         &Options::dry_run,
+         {provision},
+         "",
+         "look and print the steps; change nothing"},
+        {"--restart",
+         {},
+         nullptr,
+         nullptr,
+         &Options::restart,
+         {provision},
+         "",
+         "start over, whatever an earlier run did"},
+        {"--pace-ssh",
+         {},
+         nullptr,
+         nullptr,
+         &Options::pace_ssh,
+         {},
+         "",
+         "three SSH connections a minute at most, on any module"},
+        {"--force",
+         {},
+         nullptr,
+         nullptr,
+         &Options::force,
+         {provision},
+         "",
+         "replace another provisioning method in config.toml"},
+        {"--allow-after-2038",
+         {},
+         nullptr,
+         nullptr,
+         &Options::allow_after_2038,
+         {provision},
+         "",
          "accept certificates that expire on or after 2038-01-01"},
         {"--yes", {}, nullptr, nullptr, &Options::yes, {uninstall}, "", "do not ask"},
-        {"--output", {}, nullptr, &Options::output, nullptr, {collect_logs}, "FOLDER", "where to put them (default: here)"},
+        {"--output",
+         {},
+         nullptr,
+         &Options::output,
+         nullptr,
+         {collect_logs},
+         "FOLDER",
+         "where to put them (default: here)"},
         {"--json", {}, nullptr, nullptr, &Options::json, {}, "", "one JSON report on standard output"},
         {"--quiet", {}, nullptr, nullptr, &Options::quiet, {}, "", "no progress"},
     };
@@ -142,32 +247,39 @@ Match find(const std::string& argument) {
 std::string help_text(std::optional<ShimVerb> verb) {
     std::string text = "Usage: eflow-shim ";
     if (!verb) {
-        text += "VERB [options]\n\nBrings the EFLOW VM of this Windows host into the cloud with an X.509 certificate.\n"
-                "Runs in an elevated console of the account that deployed the VM.\n\nVerbs:\n";
+        text +=
+            "VERB [options]\n\nBrings the EFLOW VM of this Windows host into the cloud with an X.509 certificate.\n"
+            "Runs in an elevated console of the account that deployed the VM.\n\nVerbs:\n";
         for (const auto& row : verbs)
-            text += "  " + std::string(row.name) + std::string(14 - row.name.size(), ' ') + std::string(row.help) + "\n";
+            text +=
+                "  " + std::string(row.name) + std::string(14 - row.name.size(), ' ') + std::string(row.help) + "\n";
         text += "\neflow-shim VERB --help shows a verb's options. --version prints the version.\n";
     } else {
-        const auto* row = std::find_if(verbs.begin(), verbs.end(), [&](const auto& entry) { return entry.verb == *verb; });
+        const auto* row =
+            std::find_if(verbs.begin(), verbs.end(), [&](const auto& entry) { return entry.verb == *verb; });
         text += std::string(row->name) + " [options]\n\n" + std::string(row->help) + "\n\nOptions:\n";
         for (const auto& option : rows()) {
             if (!takes(option, *verb)) continue;
-            const std::string left = std::string(option.name) + (option.value.empty() ? "" : " " + std::string(option.value));
-            text += "  " + left + std::string(left.size() < 28 ? 28 - left.size() : 1, ' ') + std::string(option.help) + "\n";
+            const std::string left =
+                std::string(option.name) + (option.value.empty() ? "" : " " + std::string(option.value));
+            text += "  " + left + std::string(left.size() < 28 ? 28 - left.size() : 1, ' ') + std::string(option.help) +
+                    "\n";
         }
         text += "  --timeout TIME              for everything together (default 15min; 60min with --deploy)\n";
         if (*verb == ShimVerb::provision)
-            text += "\nThe parameters of Provision-EflowVm (-scopeId, -registrationId, -identityCertPath, -identityPrivateKey,\n"
-                    "-globalEndpoint) are taken as they are.\n\nExamples:\n"
-                    "  eflow-shim provision --manifest C:\\identity\\device.toml\n"
-                    "  eflow-shim provision --scope-id 0ne00A1B2C3 --registration-id plant7-gw-03\n"
-                    "      --identity-cert C:\\identity\\full-chain.cert.pem --identity-key C:\\identity\\device.key.pem\n"
-                    "  eflow-shim provision --manifest device.toml --deploy --accept-eula --json\n";
+            text +=
+                "\nThe parameters of Provision-EflowVm (-scopeId, -registrationId, -identityCertPath, "
+                "-identityPrivateKey,\n"
+                "-globalEndpoint) are taken as they are.\n\nExamples:\n"
+                "  eflow-shim provision --manifest C:\\identity\\device.toml\n"
+                "  eflow-shim provision --scope-id 0ne00A1B2C3 --registration-id plant7-gw-03\n"
+                "      --identity-cert C:\\identity\\full-chain.cert.pem --identity-key C:\\identity\\device.key.pem\n"
+                "  eflow-shim provision --manifest device.toml --deploy --accept-eula --json\n";
     }
     text += "\nExit codes:\n";
-    for (const ExitCode code :
-         {ExitCode::done, ExitCode::something_failed, ExitCode::usage, ExitCode::refused, ExitCode::machine_lacks,
-          ExitCode::apply_failed, ExitCode::not_restored, ExitCode::timed_out, ExitCode::cloud_refused, ExitCode::internal}) {
+    for (const ExitCode code : {ExitCode::done, ExitCode::something_failed, ExitCode::usage, ExitCode::refused,
+                                ExitCode::machine_lacks, ExitCode::apply_failed, ExitCode::not_restored,
+                                ExitCode::timed_out, ExitCode::cloud_refused, ExitCode::internal}) {
         const std::string number = std::to_string(static_cast<int>(code));
         text += "  " + number + std::string(4 - number.size(), ' ') + meaning(code) + "\n";
     }

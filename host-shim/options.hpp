@@ -44,7 +44,8 @@ struct CommandLine {
 };
 
 /// Reads the arguments after the program's name. Provision-EflowVm's own names are taken as they are, whatever their
-/// case: `-scopeId V`, `-identityPrivateKey:V`. Throws Failure(usage) that names the argument and the nearest known one.
+/// case: `-scopeId V`, `-identityPrivateKey:V`. Throws Failure(usage) that names the argument and the nearest known
+/// one.
 CommandLine parse_command_line(const std::vector<std::string>& arguments);
 
 /// "90", "90s", "5min", "2h"; at most a day. Throws Failure(usage).

@@ -52,7 +52,8 @@ std::optional<std::string> key_fault(std::string_view text) {
     for (const auto& block : *blocks) {
         if (!block.label.ends_with("PRIVATE KEY")) continue;
         ++keys;
-        if (block.label == "ENCRYPTED PRIVATE KEY" || block.text.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos)
+        if (block.label == "ENCRYPTED PRIVATE KEY" ||
+            block.text.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos)
             return "the key is encrypted; the runtime needs it unencrypted";
     }
     if (keys == 0)

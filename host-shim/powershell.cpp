@@ -68,7 +68,8 @@ std::string quoted_argument(std::string_view text) {
 }
 
 std::string powershell_command_line(std::string_view program, std::string_view script_text) {
-    return quoted_argument(program) + " -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -Command " +
+    return quoted_argument(program) +
+           " -NoLogo -NoProfile -NonInteractive -InputFormat Text -OutputFormat Text -Command " +
            quoted_argument(script_text);
 }
 
@@ -98,7 +99,8 @@ std::optional<json> answer_in(std::string_view standard_output, std::string_view
 HostFacts facts_from(const json& answer) {
     HostFacts facts;
     if (const auto* user = table_of(answer, "user"))
-        facts.user = HostFacts::User{text_of(*user, "name"), text_of(*user, "sid"), user->value("elevated", json()) == true};
+        facts.user =
+            HostFacts::User{text_of(*user, "name"), text_of(*user, "sid"), user->value("elevated", json()) == true};
     if (const auto* windows = table_of(answer, "windows"))
         facts.windows = HostFacts::Windows{text_of(*windows, "product"), text_of(*windows, "edition"),
                                            text_of(*windows, "kind"), text_of(*windows, "build")};
@@ -111,7 +113,8 @@ HostFacts facts_from(const json& answer) {
     if (const auto* module = table_of(answer, "module"))
         facts.module = HostFacts::Module{text_of(*module, "version"), text_of(*module, "path")};
     if (const auto* parameters = table_of(answer, "parameters"))
-        for (const auto& entry : parameters->items()) facts.parameters[entry.key()] = texts_of(*parameters, entry.key().c_str());
+        for (const auto& entry : parameters->items())
+            facts.parameters[entry.key()] = texts_of(*parameters, entry.key().c_str());
     if (const auto exists = answer.find("exists"); exists != answer.end() && exists->is_boolean())
         facts.exists = exists->get<bool>();
     if (const auto* vm = table_of(answer, "vm"))
@@ -135,7 +138,8 @@ Called called_from(const json& answer) {
     return called;
 }
 
-PowerShellError error_without_answer(std::string_view standard_error, std::string_view standard_output, unsigned exit_code) {
+PowerShellError error_without_answer(std::string_view standard_error, std::string_view standard_output,
+                                     unsigned exit_code) {
     const std::string error = tail_of(standard_error);
     const std::string output = tail_of(standard_output);
     std::string message = "PowerShell ended with exit code " + std::to_string(exit_code) + " and no answer";

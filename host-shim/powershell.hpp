@@ -11,10 +11,10 @@
 namespace eflow {
 
 /// How the shim speaks with Windows PowerShell 5.1. Every call is one process that runs one fixed script of
-/// host-shim/scripts, given as text with -Command: an execution policy, AllSigned too, is about script files and does not
-/// touch it (about_Execution_Policies), and no policy is overridden. The request is one line of ASCII JSON on standard
-/// input, which the script sees as $input, so no code page alters it; the answer is one line of ASCII JSON on standard
-/// output behind a random marker, so nothing that a cmdlet prints can be taken for it.
+/// host-shim/scripts, given as text with -Command: an execution policy, AllSigned too, is about script files and does
+/// not touch it (about_Execution_Policies), and no policy is overridden. The request is one line of ASCII JSON on
+/// standard input, which the script sees as $input, so no code page alters it; the answer is one line of ASCII JSON on
+/// standard output behind a random marker, so nothing that a cmdlet prints can be taken for it.
 
 /// The script of this name, as it was embedded.
 std::string_view script(std::string_view name);
@@ -38,6 +38,7 @@ HostFacts facts_from(const nlohmann::json& answer);
 Called called_from(const nlohmann::json& answer);
 
 /// PowerShell ended without an answer: what it said on standard error tells why.
-PowerShellError error_without_answer(std::string_view standard_error, std::string_view standard_output, unsigned exit_code);
+PowerShellError error_without_answer(std::string_view standard_error, std::string_view standard_output,
+                                     unsigned exit_code);
 
 }  // namespace eflow

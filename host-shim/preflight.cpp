@@ -10,7 +10,8 @@ namespace eflow {
 
 namespace {
 
-constexpr int oldest_build = 17763;  // Windows 10 1809 and Windows Server 2019 (iot-edge-prerequisites-linux-on-windows)
+constexpr int oldest_build =
+    17763;  // Windows 10 1809 and Windows Server 2019 (iot-edge-prerequisites-linux-on-windows)
 constexpr std::string_view system_sid = "S-1-5-18";
 
 std::string problem_text(const HostFacts& facts, const char* name) {
@@ -27,8 +28,9 @@ bool has_problem(const HostFacts& facts, const char* name) {
 }
 
 Finding judge_elevation(const HostFacts& facts) {
-    if (!facts.user) return failed("host.elevated", "Who runs this could not be seen", problem_text(facts, "user"),
-                                   "Run this in an elevated console.");
+    if (!facts.user)
+        return failed("host.elevated", "Who runs this could not be seen", problem_text(facts, "user"),
+                      "Run this in an elevated console.");
     if (!facts.user->elevated)
         return failed("host.elevated", "This console is not elevated",
                       facts.user->name + " runs without administrator privilege; no EFLOW cmdlet works so",
@@ -42,8 +44,7 @@ Finding judge_windows(const HostFacts& facts) {
     const auto& windows = *facts.windows;
     const std::string seen = windows.product + ", " + windows.edition + ", build " + windows.build;
     int build = 0;
-    const auto [end, error] =
-        std::from_chars(windows.build.data(), windows.build.data() + windows.build.size(), build);
+    const auto [end, error] = std::from_chars(windows.build.data(), windows.build.data() + windows.build.size(), build);
     if (error != std::errc{} || end != windows.build.data() + windows.build.size())
         return warning("host.windows", "The build of Windows could not be understood", seen, "");
     if (build < oldest_build)
@@ -59,7 +60,8 @@ Finding judge_windows(const HostFacts& facts) {
 
 Finding judge_policy(const HostFacts& facts) {
     if (!facts.powershell)
-        return warning("host.powershell", "PowerShell's settings could not be seen", problem_text(facts, "powershell"), "");
+        return warning("host.powershell", "PowerShell's settings could not be seen", problem_text(facts, "powershell"),
+                       "");
     const auto& shell = *facts.powershell;
     const std::string seen = "version " + shell.version + ", execution policy " + shell.policy + ", " + shell.language;
     if (shell.language != "FullLanguage")
@@ -73,24 +75,28 @@ Finding judge_policy(const HostFacts& facts) {
 
 Finding judge_module(const HostFacts& facts) {
     if (facts.installed.empty())
-        return failed("host.module", "EFLOW is not installed",
-                      has_problem(facts, "installed") ? problem_text(facts, "installed") : "No module AzureEFLOW is there",
-                      "Install Azure IoT Edge for Linux on Windows 1.5 LTS (its MSI), then run this again.");
+        return failed(
+            "host.module", "EFLOW is not installed",
+            has_problem(facts, "installed") ? problem_text(facts, "installed") : "No module AzureEFLOW is there",
+            "Install Azure IoT Edge for Linux on Windows 1.5 LTS (its MSI), then run this again.");
     if (!facts.module) {
         Called called;
-        if (const auto problem = facts.problems.find("module"); problem != facts.problems.end()) called.error = problem->second;
+        if (const auto problem = facts.problems.find("module"); problem != facts.problems.end())
+            called.error = problem->second;
         Finding finding = explain("host.module", "The EFLOW module cannot be loaded", called);
         if (finding.remedy.empty()) finding.remedy = "Import-Module AzureEFLOW in an elevated console shows why.";
         return finding;
     }
     if (is_1_1(facts.module->version))
-        return failed("host.module", "EFLOW 1.1 is not supported", "The module has version " + facts.module->version,
-                      "Its VM and its runtime are of another kind and left support in 2022: migrate to 1.4 LTS, then to 1.5.");
+        return failed(
+            "host.module", "EFLOW 1.1 is not supported", "The module has version " + facts.module->version,
+            "Its VM and its runtime are of another kind and left support in 2022: migrate to 1.4 LTS, then to 1.5.");
     for (const char* cmdlet : {"Provision-EflowVm", "Copy-EflowVmFile", "Invoke-EflowVmCommand", "Verify-EflowVm"})
         if (facts.parameters.count(cmdlet) == 0)
-            return failed("host.module", "The EFLOW module is incomplete",
-                          std::string(cmdlet) + " is not in version " + facts.module->version + " at " + facts.module->path,
-                          "Repair the installation of Azure IoT Edge for Linux on Windows.");
+            return failed(
+                "host.module", "The EFLOW module is incomplete",
+                std::string(cmdlet) + " is not in version " + facts.module->version + " at " + facts.module->path,
+                "Repair the installation of Azure IoT Edge for Linux on Windows.");
     return ok("host.module", "The EFLOW module is there", "version " + facts.module->version);
 }
 
@@ -108,7 +114,8 @@ Finding judge_service(const HostFacts& facts) {
 Finding judge_vm(const Options& options, const HostFacts& facts) {
     const auto trouble = [&](const char* name, const char* what) {
         Called called;
-        if (const auto problem = facts.problems.find(name); problem != facts.problems.end()) called.error = problem->second;
+        if (const auto problem = facts.problems.find(name); problem != facts.problems.end())
+            called.error = problem->second;
         return explain("host.vm", what, called);
     };
     if (!facts.exists) return trouble("exists", "Whether there is a VM could not be seen");
@@ -121,14 +128,15 @@ Finding judge_vm(const Options& options, const HostFacts& facts) {
     return ok("host.vm", "The VM is there", facts.vm->name + ", " + facts.vm->power);
 }
 
-/// Only the account that created the VM may enter it. Which one that was, no cmdlet tells: the first connection does, and
-/// it changes nothing. SYSTEM is worth a word before.
+/// Only the account that created the VM may enter it. Which one that was, no cmdlet tells: the first connection does,
+/// and it changes nothing. SYSTEM is worth a word before.
 Finding judge_account(const HostFacts& facts) {
     const auto& user = *facts.user;
     if (user.sid == system_sid && facts.exists.value_or(false))
-        return warning("host.account", "This runs as SYSTEM",
-                       "Only the Windows account that created the VM can reach it: that works for a VM that SYSTEM deployed",
-                       "If the VM lets nobody in, run this as the account that deployed it.");
+        return warning(
+            "host.account", "This runs as SYSTEM",
+            "Only the Windows account that created the VM can reach it: that works for a VM that SYSTEM deployed",
+            "If the VM lets nobody in, run this as the account that deployed it.");
     return ok("host.account", "Runs as", user.name);
 }
 

@@ -15,8 +15,8 @@ struct ProcessEnd {
     bool cancelled = false;
 };
 
-/// Runs `program` (a full path) with `command_line`, `input` on its standard input and its output collected. It stands in
-/// a job of its own with whatever it starts, and all of that ends with it, with `timeout`, with Ctrl-C unless
+/// Runs `program` (a full path) with `command_line`, `input` on its standard input and its output collected. It stands
+/// in a job of its own with whatever it starts, and all of that ends with it, with `timeout`, with Ctrl-C unless
 /// `even_if_cancelled`, and with this program, however that ends. Throws Failure(machine_lacks) when it cannot start.
 ProcessEnd run_process(const std::string& program, const std::string& command_line, std::string_view input,
                        std::chrono::milliseconds timeout, bool even_if_cancelled);

@@ -35,7 +35,8 @@ Pipe make_pipe() {
 }
 
 void let_inherit(const Handle& handle) {
-    if (SetHandleInformation(handle.get(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) == 0) fail("a pipe cannot be handed on");
+    if (SetHandleInformation(handle.get(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) == 0)
+        fail("a pipe cannot be handed on");
 }
 
 std::string read_all(HANDLE from) {
@@ -50,7 +51,8 @@ std::string read_all(HANDLE from) {
 void write_all(HANDLE to, std::string_view text) {
     while (!text.empty()) {
         DWORD count = 0;
-        if (WriteFile(to, text.data(), static_cast<DWORD>(std::min<std::size_t>(text.size(), 65536)), &count, nullptr) == 0)
+        if (WriteFile(to, text.data(), static_cast<DWORD>(std::min<std::size_t>(text.size(), 65536)), &count,
+                      nullptr) == 0)
             return;  // The child has ended or does not listen: how it ends tells.
         text.remove_prefix(count);
     }
@@ -65,7 +67,8 @@ public:
         storage_.resize(size);
         list_ = reinterpret_cast<LPPROC_THREAD_ATTRIBUTE_LIST>(storage_.data());
         if (InitializeProcThreadAttributeList(list_, 1, 0, &size) == 0) fail("no attribute list could be made");
-        if (UpdateProcThreadAttribute(list_, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_.data(), sizeof(handles_), nullptr, nullptr) == 0)
+        if (UpdateProcThreadAttribute(list_, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_.data(), sizeof(handles_),
+                                      nullptr, nullptr) == 0)
             fail("the pipes cannot be handed on");
     }
     Inheritance(const Inheritance&) = delete;
@@ -148,11 +151,11 @@ ProcessEnd run_process(const std::string& program, const std::string& command_li
     const Handle job = make_job();
     PROCESS_INFORMATION information{};
     std::wstring line = wide(command_line);
-    // No window means a console of its own: Ctrl-C reaches this program alone, which then ends the child when it is time.
-    // Suspended, so that nothing it starts can escape the job.
+    // No window means a console of its own: Ctrl-C reaches this program alone, which then ends the child when it is
+    // time. Suspended, so that nothing it starts can escape the job.
     if (CreateProcessW(wide(program).c_str(), line.data(), nullptr, nullptr, TRUE,
-                       CREATE_NO_WINDOW | CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT, nullptr,
-                       wide(system_folder()).c_str(), &startup.StartupInfo, &information) == 0)
+                       CREATE_NO_WINDOW | CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | EXTENDED_STARTUPINFO_PRESENT,
+                       nullptr, wide(system_folder()).c_str(), &startup.StartupInfo, &information) == 0)
         fail(program + " cannot be started");
     const Handle process(information.hProcess);
     const Handle thread(information.hThread);
@@ -174,7 +177,8 @@ ProcessEnd run_process(const std::string& program, const std::string& command_li
         in.write.reset();
     });
     const std::array<HANDLE, 2> events{process.get(), cancel_event()};
-    const DWORD what = WaitForMultipleObjects(even_if_cancelled ? 1 : 2, events.data(), FALSE, static_cast<DWORD>(timeout.count()));
+    const DWORD what =
+        WaitForMultipleObjects(even_if_cancelled ? 1 : 2, events.data(), FALSE, static_cast<DWORD>(timeout.count()));
     end.timed_out = what == WAIT_TIMEOUT;
     end.cancelled = what == WAIT_OBJECT_0 + 1;
     // Whatever it left running holds the pipes open, and nothing of it is to outlive the call.

@@ -36,8 +36,8 @@ std::string told(const Report& report) {
             ++fine;
             continue;
         }
-        text += (finding.severity == Severity::failed ? "FAILED   " : "warning  ") + plain_text(finding.summary) + "  (" +
-                plain_text(finding.id) + ")\n" + indented(finding.detail, "         ");
+        text += (finding.severity == Severity::failed ? "FAILED   " : "warning  ") + plain_text(finding.summary) +
+                "  (" + plain_text(finding.id) + ")\n" + indented(finding.detail, "         ");
         if (!finding.remedy.empty()) text += indented("What to do: " + finding.remedy, "         ");
     }
     text += std::to_string(fine) + " checks in order.\n";
@@ -52,8 +52,9 @@ std::string told(const Report& report) {
     if (!report.changes.empty()) {
         text += "\nChanges in the VM\n";
         for (const auto& change : report.changes)
-            text += "  " + std::string(to_text(change.action)) + "  " + plain_text(change.mode + " " + change.owner + ":" + change.group) +
-                    "  " + plain_text(change.path) + "\n";
+            text += "  " + std::string(to_text(change.action)) + "  " +
+                    plain_text(change.mode + " " + change.owner + ":" + change.group) + "  " + plain_text(change.path) +
+                    "\n";
     }
     if (report.data.contains("notes"))
         for (const auto& note : report.data["notes"]) text += "\n" + plain_text(note.get<std::string>());

@@ -17,7 +17,8 @@ constexpr std::size_t largest_pem = 1024 * 1024;
 SecretBytes read_or_refuse(Host& host, const std::string& path, const char* what) {
     auto content = host.read(path, largest_config);
     if (auto* bytes = std::get_if<SecretBytes>(&content)) return std::move(*bytes);
-    throw Failure(ExitCode::refused, std::string(what) + " " + path + " cannot be read: " + std::get<std::string>(content),
+    throw Failure(ExitCode::refused,
+                  std::string(what) + " " + path + " cannot be read: " + std::get<std::string>(content),
                   "Give the path of a file that this account may read.");
 }
 
@@ -68,28 +69,29 @@ void judge_files(Request& request, Host& host) {
     } else {
         request.certificate_pem = std::string(std::get<SecretBytes>(certificate).reveal());
         if (const auto fault = certificate_fault(request.certificate_pem))
-            request.findings.push_back(failed("identity.cert-readable", "The certificate file is not PEM certificates",
-                                              request.device.certificate + ": " + *fault,
-                                              "Convert it: openssl pkcs12 -in FILE.pfx -nokeys -out full-chain.cert.pem"));
+            request.findings.push_back(
+                failed("identity.cert-readable", "The certificate file is not PEM certificates",
+                       request.device.certificate + ": " + *fault,
+                       "Convert it: openssl pkcs12 -in FILE.pfx -nokeys -out full-chain.cert.pem"));
         else
-            request.findings.push_back(ok("identity.cert-readable", "The certificate file is PEM",
-                                          request.device.certificate));
+            request.findings.push_back(
+                ok("identity.cert-readable", "The certificate file is PEM", request.device.certificate));
     }
     auto key = host.read(request.device.private_key, largest_pem);
     if (const auto* why = std::get_if<std::string>(&key)) {
-        request.findings.push_back(failed("identity.key-readable", "The private key cannot be read",
-                                          request.device.private_key + ": " + *why,
-                                          "Give the path of the key on this host; this account must be able to read it."));
+        request.findings.push_back(
+            failed("identity.key-readable", "The private key cannot be read", request.device.private_key + ": " + *why,
+                   "Give the path of the key on this host; this account must be able to read it."));
         return;
     }
     request.key_pem = std::move(std::get<SecretBytes>(key));
     if (const auto fault = key_fault(request.key_pem.reveal()))
-        request.findings.push_back(failed("identity.key-readable", "The key file is not one unencrypted PEM private key",
-                                          request.device.private_key + ": " + *fault,
-                                          "Convert it: openssl pkey -in FILE -out device.key.pem"));
+        request.findings.push_back(failed(
+            "identity.key-readable", "The key file is not one unencrypted PEM private key",
+            request.device.private_key + ": " + *fault, "Convert it: openssl pkey -in FILE -out device.key.pem"));
     else
-        request.findings.push_back(ok("identity.key-readable", "The key file is one unencrypted PEM key",
-                                      request.device.private_key));
+        request.findings.push_back(
+            ok("identity.key-readable", "The key file is one unencrypted PEM key", request.device.private_key));
 }
 
 /// The CN is what DPS knows the device by when the module takes no registration ID, so it is proven here.
@@ -98,7 +100,8 @@ void judge_leaf(Request& request, Host& host) {
     const auto judged = host.leaf(request.certificate_pem);
     if (const auto* why = std::get_if<std::string>(&judged)) {
         request.findings.push_back(failed("identity.cert-readable", "The first certificate cannot be read",
-                                          request.device.certificate + ": " + *why, "Make the file anew; the leaf comes first."));
+                                          request.device.certificate + ": " + *why,
+                                          "Make the file anew; the leaf comes first."));
         return;
     }
     request.leaf = std::get<LeafFacts>(judged);
@@ -106,8 +109,8 @@ void judge_leaf(Request& request, Host& host) {
     if (!std::get<RegistrationId>(id).same_as(request.leaf->common_name)) {
         request.findings.push_back(
             failed("identity.cn-matches-registration-id", "The certificate's CN is not the registration ID",
-                   "The first certificate of " + request.device.certificate + " has the CN '" + request.leaf->common_name +
-                       "', the registration ID is '" + request.device.registration_id + "'",
+                   "The first certificate of " + request.device.certificate + " has the CN '" +
+                       request.leaf->common_name + "', the registration ID is '" + request.device.registration_id + "'",
                    "Use the certificate of this device, leaf first, or the registration ID that is its CN."));
         return;
     }
@@ -123,9 +126,9 @@ void judge_deployment(const Options& options, Request& request) {
         request.findings.push_back(failed("host.deployment", "Deploy-Eflow would not take this", fault,
                                           "Mend [host.deploy] of the manifest."));
     if (!request.deployment->accept_eula)
-        request.findings.push_back(failed("host.deployment", "Deploying accepts Microsoft's licence for EFLOW",
-                                          "Nothing said that it is accepted",
-                                          "Read it (https://aka.ms/AzEFLOW-EULA), then give --accept-eula or accept_eula = true."));
+        request.findings.push_back(failed(
+            "host.deployment", "Deploying accepts Microsoft's licence for EFLOW", "Nothing said that it is accepted",
+            "Read it (https://aka.ms/AzEFLOW-EULA), then give --accept-eula or accept_eula = true."));
 }
 
 std::string toml_text(std::string_view text) {
@@ -183,7 +186,8 @@ Request make_request(const Options& options, Host& host) {
     // An autodeploy configuration for DpsX509 has no registration ID: the CN is it.
     if (options.autodeploy_config.empty()) need(request.device.registration_id, "--registration-id");
     if (!missing.empty())
-        throw Failure(ExitCode::usage, "missing: " + missing, "Give them, or --manifest device.toml. See eflow-shim provision --help.");
+        throw Failure(ExitCode::usage, "missing: " + missing,
+                      "Give them, or --manifest device.toml. See eflow-shim provision --help.");
 
     if (!options.autodeploy_config.empty() && request.device.registration_id.empty()) {
         const auto content = host.read(request.device.certificate, largest_pem);

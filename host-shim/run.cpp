@@ -44,7 +44,8 @@ Report report_of(const Failure& failure, const char* verb) {
 
 }  // namespace
 
-int run_shim(const std::vector<std::string>& arguments, Host& host, std::istream& in, std::ostream& out, std::ostream& err) {
+int run_shim(const std::vector<std::string>& arguments, Host& host, std::istream& in, std::ostream& out,
+             std::ostream& err) {
     CommandLine line;
     try {
         line = parse_command_line(arguments);

@@ -37,7 +37,10 @@ Header header_of(const TarEntry& entry, std::size_t size) {
     put_octal(header, 136, 11, 0);
     put(header, 148, "        ");
     header[156] = folder ? '5' : '0';
-    put(header, 257, std::string_view("ustar\0" "00", 8));
+    put(header, 257,
+        std::string_view("ustar\0"
+                         "00",
+                         8));
     std::size_t sum = 0;
     for (const char c : header) sum += static_cast<unsigned char>(c);
     put_octal(header, 148, 6, sum);

@@ -7,7 +7,8 @@ std::optional<std::string> utf8_of(std::u16string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         char32_t point = text[i];
         if (point >= 0xd800 && point <= 0xdfff) {
-            if (point > 0xdbff || i + 1 >= text.size() || text[i + 1] < 0xdc00 || text[i + 1] > 0xdfff) return std::nullopt;
+            if (point > 0xdbff || i + 1 >= text.size() || text[i + 1] < 0xdc00 || text[i + 1] > 0xdfff)
+                return std::nullopt;
             point = 0x10000 + ((point - 0xd800) << 10) + (text[++i] - 0xdc00U);
         }
         const auto put = [&](char32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
@@ -34,7 +35,11 @@ std::optional<std::u16string> utf16_of(std::string_view text) {
     std::u16string out;
     for (std::size_t i = 0; i < text.size();) {
         const auto first = static_cast<unsigned char>(text[i]);
-        const std::size_t length = first < 0x80 ? 1 : first >= 0xf0 && first <= 0xf4 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+        const std::size_t length = first < 0x80                     ? 1
+                                   : first >= 0xf0 && first <= 0xf4 ? 4
+                                   : first >= 0xe0 && first < 0xf0  ? 3
+                                   : first >= 0xc2 && first < 0xe0  ? 2
+                                                                    : 0;
         if (length == 0 || i + length > text.size()) return std::nullopt;
         char32_t point = length == 1 ? first : first & (0xffU >> (length + 1));
         for (std::size_t k = 1; k < length; ++k) {

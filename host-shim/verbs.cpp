@@ -31,7 +31,8 @@ public:
     [[nodiscard]] bool ready() {
         if (report.exit_code != ExitCode::done) return false;
         if (facts_.vm && facts_.vm->power == "Running") return true;
-        report.findings.push_back(failed("host.vm", "The VM does not run", facts_.vm ? facts_.vm->power : "", "Start-EflowVm"));
+        report.findings.push_back(
+            failed("host.vm", "The VM does not run", facts_.vm ? facts_.vm->power : "", "Start-EflowVm"));
         report.exit_code = ExitCode::machine_lacks;
         return false;
     }
@@ -59,7 +60,8 @@ public:
     void take_over(const VmAnswer& answer, const std::string& name) {
         const auto file = answer.files.find(name);
         if (file == answer.files.end() || file->second.empty()) {
-            report.findings.push_back(failed("shim.agent", "The agent in the VM gave no report", "", "Put in a newer one: eflow-shim provision"));
+            report.findings.push_back(failed("shim.agent", "The agent in the VM gave no report", "",
+                                             "Put in a newer one: eflow-shim provision"));
             report.exit_code = ExitCode::something_failed;
             return;
         }
@@ -73,8 +75,9 @@ public:
 
     bool has_agent(const VmAnswer& answer) {
         if (answer.values.count("agent") > 0) return true;
-        report.findings.push_back(
-            failed("shim.agent", "There is no agent in the VM", "Neither /usr/bin nor /var/lib/eflow-agent/bin has it", "eflow-shim provision puts it in."));
+        report.findings.push_back(failed("shim.agent", "There is no agent in the VM",
+                                         "Neither /usr/bin nor /var/lib/eflow-agent/bin has it",
+                                         "eflow-shim provision puts it in."));
         report.exit_code = ExitCode::machine_lacks;
         return false;
     }
@@ -109,7 +112,8 @@ Report status(const Options& options, Host& host) {
 Report uninstall(const Options& options, Host& host) {
     Visit visit(options, host);
     if (!visit.ready()) return visit.report;
-    const auto answer = visit.run("uninstall", {"none"}, "taking the identity and the agent out of the VM", for_a_command);
+    const auto answer =
+        visit.run("uninstall", {"none"}, "taking the identity and the agent out of the VM", for_a_command);
     if (!answer || !visit.has_agent(*answer)) return visit.report;
     visit.take_over(*answer, "report");
     if (visit.report.exit_code == ExitCode::done && answer->files.count("uninstalled") > 0)
@@ -123,12 +127,14 @@ Report collect_logs(const Options& options, Host& host) {
     if (report.exit_code != ExitCode::done) return report;
     report.data["files"] = nlohmann::json::array();
     host.progress("collecting the host's logs (Get-EflowLogs)");
-    const Called logs = host.call("Get-EflowLogs", nlohmann::json::object(), std::min(for_logs, options.timeout), false);
+    const Called logs =
+        host.call("Get-EflowLogs", nlohmann::json::object(), std::min(for_logs, options.timeout), false);
     if (logs.failed()) {
         report.findings.push_back(explain("shim.logs", "Get-EflowLogs failed", logs));
         report.exit_code = ExitCode::something_failed;
     } else {
-        report.findings.push_back(ok("shim.logs", "Get-EflowLogs wrote its archive", "eflowlogs.zip in the installation folder of EFLOW"));
+        report.findings.push_back(
+            ok("shim.logs", "Get-EflowLogs wrote its archive", "eflowlogs.zip in the installation folder of EFLOW"));
     }
     if (!visit.ready()) return report;
     const std::string id = host.random_hex();
@@ -136,13 +142,15 @@ Report collect_logs(const Options& options, Host& host) {
     if (!answer || !visit.has_agent(*answer)) return report;
     const auto bundle = answer->values.find("bundle");
     if (bundle == answer->values.end()) {
-        report.findings.push_back(failed("shim.support-bundle", "The agent made no support bundle",
-                                         "exit code " + (answer->values.count("code") > 0 ? answer->values.at("code") : std::string("unknown")),
-                                         "Invoke-EflowVmCommand 'sudo eflow-agent support-bundle' shows why."));
+        report.findings.push_back(failed(
+            "shim.support-bundle", "The agent made no support bundle",
+            "exit code " + (answer->values.count("code") > 0 ? answer->values.at("code") : std::string("unknown")),
+            "Invoke-EflowVmCommand 'sudo eflow-agent support-bundle' shows why."));
         report.exit_code = ExitCode::something_failed;
     } else {
-        const std::string target = options.output.empty() ? "eflow-support-" + id.substr(0, 8) + ".tar.gz"
-                                                          : options.output + "\\eflow-support-" + id.substr(0, 8) + ".tar.gz";
+        const std::string target = options.output.empty()
+                                       ? "eflow-support-" + id.substr(0, 8) + ".tar.gz"
+                                       : options.output + "\\eflow-support-" + id.substr(0, 8) + ".tar.gz";
         const Called copied = visit.session().copy_out(bundle->second, target, for_a_command);
         if (copied.failed()) {
             report.findings.push_back(explain("shim.support-bundle", "The support bundle could not be copied", copied));

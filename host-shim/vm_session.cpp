@@ -46,7 +46,9 @@ std::string base64(std::string_view bytes) {
     std::string out;
     out.reserve((bytes.size() + 2) / 3 * 4);
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto byte = [&](std::size_t at) { return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0U; };
+        const auto byte = [&](std::size_t at) {
+            return at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0U;
+        };
         const unsigned group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
         out += alphabet[group >> 18];
         out += alphabet[group >> 12 & 63];
@@ -129,7 +131,8 @@ void VmSession::make_room(std::size_t connections, bool even_if_cancelled) {
         const auto excess = recent_.size() + connections - most_connections;
         const auto& last_to_go = recent_[std::min(excess, recent_.size()) - 1];
         const auto pause = std::chrono::ceil<std::chrono::seconds>(last_to_go + window - host_.now());
-        host_.progress("waiting " + std::to_string(pause.count()) + " s: the VM bans a host that connects more than three times a minute");
+        host_.progress("waiting " + std::to_string(pause.count()) +
+                       " s: the VM bans a host that connects more than three times a minute");
         const auto before = host_.now();
         host_.sleep(pause, even_if_cancelled);
         waited_ += std::chrono::duration_cast<std::chrono::seconds>(host_.now() - before);

@@ -26,8 +26,8 @@ struct VmAnswer {
 /// modules whose VM bans a busy host no minute sees more than three.
 ///
 /// What runs in the VM is one of host-shim/scripts/vm-*.sh, as `echo BASE64 | base64 -d | sudo sh -s -- WORDS`: no
-/// character of it means anything to PowerShell, Windows' argument rules or a shell, and WORDS are hex digits, numbers and
-/// options of ours. What a user typed travels in the copied files alone.
+/// character of it means anything to PowerShell, Windows' argument rules or a shell, and WORDS are hex digits, numbers
+/// and options of ours. What a user typed travels in the copied files alone.
 class VmSession {
 public:
     /// `ignore_error`: Invoke-EflowVmCommand has that switch.
@@ -56,7 +56,8 @@ private:
     std::deque<std::chrono::system_clock::time_point> recent_;
 };
 
-/// The command line for a script and its words. Throws Failure(internal) on a word that is more than letters, digits and
+/// The command line for a script and its words. Throws Failure(internal) on a word that is more than letters, digits
+/// and
 /// `-_.:/=`.
 std::string vm_command(std::string_view script_text, const std::vector<std::string>& words);
 

@@ -29,17 +29,24 @@ public:
         const Heard heard = ask("facts.ps1", nlohmann::json::object(), timeout, false);
         if (heard.answer) return facts_from(*heard.answer);
         if (heard.called.timed_out)
-            throw Failure(ExitCode::timed_out, "PowerShell did not say what this host is like in " + std::to_string(timeout.count()) + " s",
+            throw Failure(ExitCode::timed_out,
+                          "PowerShell did not say what this host is like in " + std::to_string(timeout.count()) + " s",
                           "Is the service wssdagent stuck? Restart-Service wssdagent, then run this again.");
         if (heard.called.cancelled) throw Failure(ExitCode::machine_lacks, "cancelled by Ctrl-C; nothing was changed");
-        throw Failure(ExitCode::machine_lacks, heard.called.error->message,
-                      "An application control policy may restrict PowerShell; the EFLOW cmdlets need its full language.");
+        throw Failure(
+            ExitCode::machine_lacks, heard.called.error->message,
+            "An application control policy may restrict PowerShell; the EFLOW cmdlets need its full language.");
     }
 
-    Called call(const std::string& cmdlet, const nlohmann::json& parameters, std::chrono::seconds timeout, bool even_if_cancelled) override {
-        const Heard heard = ask("call.ps1", {{"cmdlet", cmdlet}, {"parameters", parameters}}, timeout, even_if_cancelled);
+    Called call(const std::string& cmdlet, const nlohmann::json& parameters, std::chrono::seconds timeout,
+                bool even_if_cancelled) override {
+        const Heard heard =
+            ask("call.ps1", {{"cmdlet", cmdlet}, {"parameters", parameters}}, timeout, even_if_cancelled);
         Called called = heard.answer ? called_from(*heard.answer) : heard.called;
-        log(cmdlet + (called.timed_out ? ": timed out" : called.cancelled ? ": cancelled" : called.error ? ": " + called.error->message : ": done"));
+        log(cmdlet + (called.timed_out   ? ": timed out"
+                      : called.cancelled ? ": cancelled"
+                      : called.error     ? ": " + called.error->message
+                                         : ": done"));
         return called;
     }
 
@@ -88,8 +95,9 @@ public:
     }
 
     void conclude(const Report& report) override {
-        std::string text = "eflow-shim " + report.verb + ": exit code " + std::to_string(static_cast<int>(report.exit_code)) +
-                           ", device " + std::string(to_text(report.phase));
+        std::string text = "eflow-shim " + report.verb + ": exit code " +
+                           std::to_string(static_cast<int>(report.exit_code)) + ", device " +
+                           std::string(to_text(report.phase));
         for (const auto& finding : report.findings)
             if (finding.severity == Severity::failed) text += "\n" + finding.id + ": " + finding.summary;
         log(text);
@@ -105,8 +113,8 @@ private:
     Heard ask(const char* name, nlohmann::json request, std::chrono::seconds timeout, bool even_if_cancelled) {
         const std::string marker = "eflow-shim:" + random_hex_digits() + ":";
         request["marker"] = marker;
-        const ProcessEnd end = run_process(powershell_, powershell_command_line(powershell_, script(name)), request_line(request),
-                                           timeout, even_if_cancelled);
+        const ProcessEnd end = run_process(powershell_, powershell_command_line(powershell_, script(name)),
+                                           request_line(request), timeout, even_if_cancelled);
         Heard heard;
         heard.called.timed_out = end.timed_out;
         heard.called.cancelled = end.cancelled;

@@ -69,8 +69,11 @@ std::optional<std::array<int, 3>> version_in(const std::string& text) {
 
 /// The machine an ELF file is for, as `uname -m` names it; empty when it is none of ours.
 std::string machine_of(std::string_view file) {
-    if (file.size() < 20 || !file.starts_with("\x7f" "ELF")) return {};
-    const unsigned machine = static_cast<unsigned char>(file[18]) | static_cast<unsigned>(static_cast<unsigned char>(file[19])) << 8;
+    if (file.size() < 20 || !file.starts_with("\x7f"
+                                              "ELF"))
+        return {};
+    const unsigned machine =
+        static_cast<unsigned char>(file[18]) | static_cast<unsigned>(static_cast<unsigned char>(file[19])) << 8;
     return machine == 0x3e ? "x86_64" : machine == 0xb7 ? "aarch64" : "";
 }
 
@@ -104,7 +107,7 @@ public:
         }
         load_state();
         work();
-        clean_up();
+        if (!cleaned_) clean_up();
         report_.data["ssh"] = {{"connections", session_ ? session_->connections() : 0},
                                {"waited_seconds", session_ ? session_->waited().count() : 0},
                                {"paced", paced_}};
@@ -115,11 +118,14 @@ private:
     void work() {
         try {
             for (const auto& step : steps_) {
-                if (done_early_ && step.kind != StepKind::verify) {
-                    if (step.kind != StepKind::clean) record(step, "skipped");
+                if (step.kind == StepKind::clean) {
+                    clean_up();
                     continue;
                 }
-                if (step.kind == StepKind::clean) continue;
+                if (done_early_ && step.kind != StepKind::verify) {
+                    record(step, "skipped");
+                    continue;
+                }
                 stop_if_late(step);
                 current_ = &step;
                 host_.progress(step.title);
@@ -128,13 +134,15 @@ private:
                 current_ = nullptr;
             }
         } catch (const StepFailed& stop) {
-            record(*current_, stop.code == ExitCode::timed_out ? "timed out" : host_.cancelled() ? "cancelled" : "failed");
+            record(*current_, stop.code == ExitCode::timed_out ? "timed out"
+                              : host_.cancelled()              ? "cancelled"
+                                                               : "failed");
             report_.findings.push_back(stop.finding);
             report_.exit_code = stop.code;
         } catch (const Failure& failure) {
             if (current_ != nullptr) record(*current_, "failed");
-            report_.findings.push_back(
-                failed("shim." + (current_ != nullptr ? current_->id : std::string("run")), failure.what(), "", failure.remedy()));
+            report_.findings.push_back(failed("shim." + (current_ != nullptr ? current_->id : std::string("run")),
+                                              failure.what(), "", failure.remedy()));
             report_.exit_code = failure.code();
         }
     }
@@ -157,7 +165,8 @@ private:
     // --- the steps ---------------------------------------------------------------------------------------------------
 
     void deploy() {
-        const Called called = host_.call("Deploy-Eflow", deploy_parameters(facts_, *request_.deployment), budget(for_deployment), false);
+        const Called called =
+            host_.call("Deploy-Eflow", deploy_parameters(facts_, *request_.deployment), budget(for_deployment), false);
         require(called, "Deploy-Eflow failed", called.timed_out ? ExitCode::timed_out : ExitCode::apply_failed);
         if (!says(called, "OK") && trouble_of(called) != Trouble::none)
             fail(explain("shim.deploy", "Deploy-Eflow did not succeed", called), ExitCode::apply_failed);
@@ -191,15 +200,18 @@ private:
         prepared_ = true;
         const VmAnswer answer = session_->run("prepare", {id_}, budget(for_a_command));
         if (!answer.finished("prepare"))
-            fail(explain("shim.prepare", "The VM cannot be entered", answer.called), code_of(answer.called, ExitCode::machine_lacks));
+            fail(explain("shim.prepare", "The VM cannot be entered", answer.called),
+                 code_of(answer.called, ExitCode::machine_lacks));
         if (answer.values.count("stage") == 0)
             fail(failed("shim.prepare", "No folder could be made in the VM", "mkdir /run/eflow-shim-" + id_,
                         "Is /run full? Invoke-EflowVmCommand 'df -h /run' tells."),
                  ExitCode::machine_lacks);
         if (answer.values.count("tar") == 0)
-            fail(failed("shim.prepare", "The VM has no tar", "it is needed to unpack what is copied", "Use an EFLOW image that has it."),
+            fail(failed("shim.prepare", "The VM has no tar", "it is needed to unpack what is copied",
+                        "Use an EFLOW image that has it."),
                  ExitCode::machine_lacks);
-        if (answer.values.count("leftover") > 0) note("What an interrupted earlier run had staged in the VM was removed.");
+        if (answer.values.count("leftover") > 0)
+            note("What an interrupted earlier run had staged in the VM was removed.");
         remember_agent(answer);
         if (!options_.restart && already_has_this_identity(answer)) {
             done_early_ = true;
@@ -229,16 +241,18 @@ private:
             fail(explain("shim.judge", "The agent in the VM could not judge the identity", answer.called),
                  code_of(answer.called, ExitCode::machine_lacks));
         if (answer.values.count("unpacked") == 0)
-            fail(failed("shim.judge", "What was copied could not be unpacked in the VM", "tar failed in /run/eflow-shim-" + id_,
+            fail(failed("shim.judge", "What was copied could not be unpacked in the VM",
+                        "tar failed in /run/eflow-shim-" + id_,
                         "Is /run full? Invoke-EflowVmCommand 'df -h /run' tells."),
                  ExitCode::machine_lacks);
         const Report judged = agent_report(answer, "report");
         if (judged.exit_code == ExitCode::done) return;
         take_over(judged, answer);
-        fail(failed("shim.judge", "The agent refuses this identity before anything was changed",
-                    "Exit code " + std::to_string(static_cast<int>(judged.exit_code)) + ": " + meaning(judged.exit_code),
-                    "See the agent's findings."),
-             judged.exit_code);
+        fail(
+            failed("shim.judge", "The agent refuses this identity before anything was changed",
+                   "Exit code " + std::to_string(static_cast<int>(judged.exit_code)) + ": " + meaning(judged.exit_code),
+                   "See the agent's findings."),
+            judged.exit_code);
     }
 
     void provision_vm() {
@@ -262,7 +276,8 @@ private:
                                     Trouble::certificate_expired, Trouble::policy})
             if (trouble == fatal)
                 fail(explain("shim.provision", "Provision-EflowVm failed", called), ExitCode::machine_lacks);
-        if (called.cancelled) fail(explain("shim.provision", "Provision-EflowVm was cancelled", called), ExitCode::timed_out);
+        if (called.cancelled)
+            fail(explain("shim.provision", "Provision-EflowVm was cancelled", called), ExitCode::timed_out);
         // Half done or not at all: the agent completes it, and its word is what counts.
         module_trouble_ = explain("shim.provision", "Provision-EflowVm did not say OK", called);
         record(*current_, "failed");
@@ -271,9 +286,10 @@ private:
 
     Called call_provision(bool with_registration_id) {
         session_->expect(connections_of_provisioning);
-        return host_.call("Provision-EflowVm",
-                          provision_parameters(facts_, request_, staged_certificate_, staged_key_, with_registration_id),
-                          budget(for_provisioning), false);
+        return host_.call(
+            "Provision-EflowVm",
+            provision_parameters(facts_, request_, staged_certificate_, staged_key_, with_registration_id),
+            budget(for_provisioning), false);
     }
 
     void finish() {
@@ -287,8 +303,8 @@ private:
         if (const auto code = answer.values.find("install-code"); code != answer.values.end() && code->second != "0") {
             const Report installed = agent_report(answer, "install");
             take_over(installed, answer);
-            fail(failed("shim.finish", "The agent could not be installed in the VM", "install-self ended with exit code " + code->second,
-                        "See the agent's findings."),
+            fail(failed("shim.finish", "The agent could not be installed in the VM",
+                        "install-self ended with exit code " + code->second, "See the agent's findings."),
                  installed.exit_code);
         }
         const Report outcome = agent_report(answer, "report");
@@ -299,7 +315,8 @@ private:
         }
         if (outcome.exit_code != ExitCode::done)
             fail(failed("shim.finish", "The agent in the VM did not bring the device up",
-                        "Exit code " + std::to_string(static_cast<int>(outcome.exit_code)) + ": " + meaning(outcome.exit_code),
+                        "Exit code " + std::to_string(static_cast<int>(outcome.exit_code)) + ": " +
+                            meaning(outcome.exit_code),
                         "See the agent's findings."),
                  outcome.exit_code);
         state_.finished = true;
@@ -315,17 +332,22 @@ private:
         }
     }
 
-    // --- cleaning up --------------------------------------------------------------------------------------------------
+    // --- cleaning up
+    // --------------------------------------------------------------------------------------------------
 
     void clean_up() {
-        const auto step = std::find_if(steps_.begin(), steps_.end(), [](const Step& entry) { return entry.kind == StepKind::clean; });
+        const auto step =
+            std::find_if(steps_.begin(), steps_.end(), [](const Step& entry) { return entry.kind == StepKind::clean; });
         bool clean = true;
+        cleaned_ = true;
+        current_ = &*step;
         if (prepared_) {
             host_.progress(step->title);
             const VmAnswer answer = session_->run("clean", {id_}, for_cleaning, true);
             if (!answer.finished("clean") || answer.values.count("removed") == 0) {
                 clean = false;
-                Finding finding = explain("shim.clean", "What was staged in the VM could not be removed", answer.called);
+                Finding finding =
+                    explain("shim.clean", "What was staged in the VM could not be removed", answer.called);
                 finding.remedy = "Run this again: it is removed first. Or restart the VM: /run is memory.";
                 finding.severity = Severity::failed;
                 report_.findings.push_back(finding);
@@ -333,21 +355,23 @@ private:
         }
         if (!host_.unstage()) {
             clean = false;
-            report_.findings.push_back(failed("shim.clean", "A staged copy of the key could not be removed from this host",
-                                              "%ProgramData%\\eflow-shim\\stage-*",
-                                              "Run this again: it is removed first."));
+            report_.findings.push_back(
+                failed("shim.clean", "A staged copy of the key could not be removed from this host",
+                       "%ProgramData%\\eflow-shim\\stage-*", "Run this again: it is removed first."));
         }
         if (!clean && report_.exit_code == ExitCode::done) report_.exit_code = ExitCode::something_failed;
         record(*step, clean ? "done" : "failed");
-        save_state();
+        current_ = nullptr;
     }
 
-    // --- what the steps share -----------------------------------------------------------------------------------------
+    // --- what the steps share
+    // -----------------------------------------------------------------------------------------
 
     [[noreturn]] void fail(Finding finding, ExitCode code) const {
         if (host_.cancelled()) {
             finding.detail += (finding.detail.empty() ? "" : "\n") + std::string("Cancelled by Ctrl-C.");
-            finding.remedy = touched_ ? "Run this again: it picks up where it stopped." : "Nothing was changed; run this again.";
+            finding.remedy =
+                touched_ ? "Run this again: it picks up where it stopped." : "Nothing was changed; run this again.";
         }
         throw StepFailed{std::move(finding), code};
     }
@@ -361,9 +385,7 @@ private:
         return called.timed_out ? ExitCode::timed_out : otherwise;
     }
 
-    [[nodiscard]] seconds remaining() const {
-        return std::chrono::duration_cast<seconds>(deadline_ - host_.now());
-    }
+    [[nodiscard]] seconds remaining() const { return std::chrono::duration_cast<seconds>(deadline_ - host_.now()); }
 
     /// At most `most`, and no more than is left; a second at least, so that a call can say that it was too late.
     [[nodiscard]] seconds budget(seconds most) const { return std::max(seconds(1), std::min(most, remaining())); }
@@ -371,15 +393,18 @@ private:
     void stop_if_late(const Step& step) {
         current_ = &step;
         if (host_.cancelled())
-            fail(failed("shim." + step.id, "Cancelled before: " + step.title, "", ""), touched_ ? ExitCode::timed_out : ExitCode::machine_lacks);
+            fail(failed("shim." + step.id, "Cancelled before: " + step.title, "", ""),
+                 touched_ ? ExitCode::timed_out : ExitCode::machine_lacks);
         if (remaining() <= seconds(0))
             fail(failed("shim." + step.id, "Time ran out before: " + step.title,
-                        std::to_string(options_.timeout.count()) + " s were given for everything", "Run this again with a longer --timeout."),
+                        std::to_string(options_.timeout.count()) + " s were given for everything",
+                        "Run this again with a longer --timeout."),
                  ExitCode::timed_out);
     }
 
     [[nodiscard]] std::vector<std::string> words(seconds time) const {
-        std::vector<std::string> out{id_, "--timeout", std::to_string(std::max(seconds(1), time - for_the_agents_own).count()) + "s"};
+        std::vector<std::string> out{id_, "--timeout",
+                                     std::to_string(std::max(seconds(1), time - for_the_agents_own).count()) + "s"};
         if (options_.force) out.emplace_back("--force");
         if (options_.allow_after_2038) out.emplace_back("--allow-after-2038");
         return out;
@@ -446,8 +471,9 @@ private:
         const auto code = answer.values.find("code");
         const std::string exit_code = code != answer.values.end() ? code->second : "unknown";
         if (file == answer.files.end() || file->second.empty())
-            throw Failure(ExitCode::internal, "the agent in the VM gave no report; its exit code was " + exit_code,
-                          "Is it too old? Invoke-EflowVmCommand 'sudo eflow-agent --version' tells; --agent puts in another.");
+            throw Failure(
+                ExitCode::internal, "the agent in the VM gave no report; its exit code was " + exit_code,
+                "Is it too old? Invoke-EflowVmCommand 'sudo eflow-agent --version' tells; --agent puts in another.");
         return report_from_json(file->second);
     }
 
@@ -462,10 +488,11 @@ private:
     }
 
     void describe_host() {
-        report_.data["host"] = {{"account", facts_.user ? facts_.user->name : ""},
-                                {"windows", facts_.windows ? facts_.windows->product + " " + facts_.windows->build : ""},
-                                {"module", facts_.module ? facts_.module->version : ""},
-                                {"vm", facts_.vm ? facts_.vm->name : ""}};
+        report_.data["host"] = {
+            {"account", facts_.user ? facts_.user->name : ""},
+            {"windows", facts_.windows ? facts_.windows->product + " " + facts_.windows->build : ""},
+            {"module", facts_.module ? facts_.module->version : ""},
+            {"vm", facts_.vm ? facts_.vm->name : ""}};
     }
 
     void load_state() {
@@ -504,6 +531,7 @@ private:
     bool prepared_ = false;    ///< there may be a staging folder in the VM
     bool touched_ = false;     ///< the device may have been changed
     bool done_early_ = false;  ///< nothing is left to be done
+    bool cleaned_ = false;
     std::optional<SecretBytes> agent_;
     std::string staged_certificate_;
     std::string staged_key_;

@@ -14,22 +14,24 @@ namespace eflow {
 //
 // THE INTERFACE TO THE VM (for whoever writes the agent's side, or stands in for the VM in a test)
 //
-// Everything goes through two cmdlets. Copy-EflowVmFile -pushFile brings one file, bundle.tar, into /run/eflow-shim-HEX.
-// Invoke-EflowVmCommand runs `echo BASE64 | base64 -d | sudo sh -s -- HEX [WORDS]`, where BASE64 is
-// host-shim/scripts/vm-common.sh and one more of them. In the order of a first run:
+// Everything goes through two cmdlets. Copy-EflowVmFile -pushFile brings one file, bundle.tar, into
+// /run/eflow-shim-HEX. Invoke-EflowVmCommand runs `echo BASE64 | base64 -d | sudo sh -s -- HEX [WORDS]`, where BASE64
+// is host-shim/scripts/vm-common.sh and one more of them. In the order of a first run:
 //
-//   prepare HEX          makes /run/eflow-shim-HEX for the SSH user (SUDO_UID), tells the agent's path and version and, when
+//   prepare HEX          makes /run/eflow-shim-HEX for the SSH user (SUDO_UID), tells the agent's path and version and,
+//   when
 //                        there is one, its `status --json`
-//   (copy)               bundle.tar: bundle/device.toml, bundle/identity.cert.pem, bundle/identity.key.pem, and the agent
+//   (copy)               bundle.tar: bundle/device.toml, bundle/identity.cert.pem, bundle/identity.key.pem, and the
+//   agent
 //                        itself as eflow-agent when the VM has none or an older one of ours
-//   judge HEX WORDS      eflow-agent post-install --bundle DIR --dry-run --json WORDS      exit code and report are sent back
-//   (Provision-EflowVm)  of the module, which writes config.toml with copies of its own
-//   finish HEX WORDS     eflow-agent install-self --json (when the agent came in the bundle), then
+//   judge HEX WORDS      eflow-agent post-install --bundle DIR --dry-run --json WORDS      exit code and report are
+//   sent back (Provision-EflowVm)  of the module, which writes config.toml with copies of its own finish HEX WORDS
+//   eflow-agent install-self --json (when the agent came in the bundle), then
 //                        eflow-agent post-install --bundle DIR --json WORDS; report sent back; the folder is wiped
 //   clean HEX            only when finish did not say that it removed the folder
 //
-// DIR is /run/eflow-shim-HEX/work/bundle, root's, 0700. device.toml names the identity's files by their names beside it.
-// WORDS are --timeout Ns, --force and --allow-after-2038. The agent prints one schema-1 report on standard output.
+// DIR is /run/eflow-shim-HEX/work/bundle, root's, 0700. device.toml names the identity's files by their names beside
+// it. WORDS are --timeout Ns, --force and --allow-after-2038. The agent prints one schema-1 report on standard output.
 
 enum class StepKind { deploy, dns, start, prepare, copy, judge, provision, finish, clean, verify };
 

@@ -7,8 +7,8 @@
 
 namespace eflow {
 
-/// How the shim deploys a VM: [host.deploy] of device.toml, or eflow-userconfig.json. What is not set is the module's own
-/// default.
+/// How the shim deploys a VM: [host.deploy] of device.toml, or eflow-userconfig.json. What is not set is the module's
+/// own default.
 struct Deployment {
     std::optional<int> cpu;
     std::optional<int> memory_mb;  ///< even, 1024 at least

@@ -1,7 +1,7 @@
 // Stands where powershell.exe stands in a Wine prefix. It knows nothing: what it was given goes to the test over a
 // loopback connection, and what the test answers is printed. The port stands in a file beside it.
-#include <winsock2.h>
 #include <windows.h>
+#include <winsock2.h>
 
 #include <fcntl.h>
 #include <io.h>
@@ -18,7 +18,8 @@
 namespace {
 
 std::string narrow(const wchar_t* text) {
-    std::string out(static_cast<std::size_t>(WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr)), '\0');
+    std::string out(static_cast<std::size_t>(WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr)),
+                    '\0');
     WideCharToMultiByte(CP_UTF8, 0, text, -1, out.data(), static_cast<int>(out.size()), nullptr, nullptr);
     out.pop_back();
     return out;
@@ -59,7 +60,8 @@ extern "C" int wmain(int count, wchar_t** values) {
     _setmode(_fileno(stdout), _O_BINARY);
     _setmode(_fileno(stderr), _O_BINARY);
     const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
-    nlohmann::json request = {{"path", narrow(own.c_str())}, {"stdin", hex(input)}, {"arguments", nlohmann::json::array()}};
+    nlohmann::json request = {
+        {"path", narrow(own.c_str())}, {"stdin", hex(input)}, {"arguments", nlohmann::json::array()}};
     for (int i = 1; i < count; ++i) request["arguments"].push_back(narrow(values[i]));
 
     const SOCKET socket = connect_to(static_cast<unsigned short>(port));
