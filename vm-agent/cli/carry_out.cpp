@@ -156,6 +156,8 @@ bool runs(const Context& context, const Tree& tree) {
 /// The copies of the key that Provision-EflowVm left: they go now that the device is healthy with the new state, and
 /// not a moment earlier.
 void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest& request, Report& report) {
+    // What was taken back stands again, and the copy with it: it is the key in use.
+    if (report.exit_code != ExitCode::done && report.exit_code != ExitCode::timed_out) return;
     const KeyCopies copies{request.material->chain.front(), request.key_path, request.adoption->named_keys,
                            request.adoption->spared};
     const auto found = find_copies(tree, copies);
@@ -169,7 +171,7 @@ void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest&
     report.findings.push_back(warning("files.no-stray-keys", "Copies of the private key lie about", all,
                                       request.adoption->keep_copies
                                           ? "They stay, as asked. If nothing needs them: sudo shred -u " + all
-                                          : "They go when post-install is run again and the device is healthy."));
+                                          : "They go when post-install has run and the device is healthy."));
 }
 
 }  // namespace
@@ -196,7 +198,10 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
         report.changes = preview(tree, prepared->users, prepared->plan);
         if (!prepared->diff.empty()) report.data["diff"] = prepared->diff;
         note(report, "Dry run: nothing was changed.");
-        if (request.adoption) clear_copies(tree, prepared->users, request, report);
+        if (request.adoption) {
+            report.data["source"] = request.adoption->source;
+            clear_copies(tree, prepared->users, request, report);
+        }
         return {report, told(context, report, "Plan", identity_line(*request.material, context.world.now))};
     }
 
