@@ -1,5 +1,6 @@
 #include "vm-agent/cli/carry_out.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <spdlog/logger.h>
@@ -8,6 +9,7 @@
 #include "vm-agent/cli/duration.hpp"
 #include "vm-agent/cli/settle.hpp"
 #include "vm-agent/config/diff.hpp"
+#include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/identity/inspect.hpp"
@@ -160,7 +162,18 @@ void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest&
     if (report.exit_code != ExitCode::done && report.exit_code != ExitCode::timed_out) return;
     const KeyCopies copies{request.material->chain.front(), request.key_path, request.adoption->named_keys,
                            request.adoption->spared};
-    const auto found = find_copies(tree, copies);
+    auto found = find_copies(tree, copies);
+    // An Edge CA, an EST client: another setting may go by the same file.
+    const auto config = tree.read(places::config, largest_config);
+    const auto named = std::stable_partition(found.begin(), found.end(), [&](const std::string& path) {
+        return !config || (config->reveal().find(file_uri(path)) == std::string_view::npos &&
+                           config->reveal().find(path) == std::string_view::npos);
+    });
+    for (auto path = named; path != found.end(); ++path)
+        report.findings.push_back(warning("files.no-stray-keys",
+                                          "A copy of the private key stays: config.toml names it", *path,
+                                          "Let that setting name " + request.key_path + ", then run this again."));
+    found.erase(named, found.end());
     if (found.empty()) return;
     const bool healthy = report.exit_code == ExitCode::done &&
                          (report.phase == Phase::awaiting_deployment || report.phase == Phase::running);

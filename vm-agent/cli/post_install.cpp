@@ -134,6 +134,9 @@ private:
 
     IdentityFiles identity_files() {
         const bool flagged = !options_.request.certificate.empty() || !options_.request.key.empty();
+        if (bundle_ && options_.request.certificate.empty() != options_.request.key.empty())
+            throw Failure(ExitCode::usage, "beside --bundle, --cert and --key go together",
+                          "Give both, or neither and have device.toml name them.");
         if (in_bundle_ && !flagged) {
             IdentityFiles files = from_bundle();
             const bool neither =
@@ -160,8 +163,10 @@ private:
 
     IdentityFiles from_paths() {
         adoption_.source = "options";
-        struct stat status {};
-        if (stat(wanted_.private_key.c_str(), &status) == 0) adoption_.spared.push_back(id_of(status));
+        for (const auto& path : {wanted_.certificate, wanted_.private_key}) {
+            struct stat status {};
+            if (stat(path.c_str(), &status) == 0) adoption_.spared.push_back(id_of(status));
+        }
         return {wanted_.certificate, wanted_.private_key, read_input(wanted_.certificate, InputLimits::file_bytes),
                 read_input(wanted_.private_key, InputLimits::file_bytes)};
     }

@@ -79,8 +79,17 @@ bool contains(const std::vector<std::string>& all, const std::string& one) {
     return std::find(all.begin(), all.end(), one) != all.end();
 }
 
+/// The very name of the key in use, however the path to it was spelt or mounted.
+bool is_placed(const Tree& tree, const Opened& opened, const std::string& path, const KeyCopies& copies) {
+    struct stat folder {};
+    const auto placed = tree.status(folder_of(copies.placed));
+    return placed && fstat(opened.folder.get(), &folder) == 0 && id_of(folder) == id_of(*placed) &&
+           name_of(path) == name_of(copies.placed);
+}
+
 /// A copy, or what an interrupted removal left of one that config.toml named.
-bool is_copy(const Opened& opened, const std::string& path, const KeyCopies& copies) {
+bool is_copy(const Tree& tree, const Opened& opened, const std::string& path, const KeyCopies& copies) {
+    if (is_placed(tree, opened, path, copies)) return false;
     const FileId id = id_of(opened.status);
     if (std::find(copies.spared.begin(), copies.spared.end(), id) != copies.spared.end()) return false;
     return holds_key_of(opened.bytes.reveal(), copies.leaf) ||
@@ -137,10 +146,9 @@ FileId id_of(const struct stat& status) {
 std::vector<std::string> find_copies(const Tree& tree, const KeyCopies& copies) {
     std::vector<std::string> found;
     for (const auto& path : candidates(tree, copies)) {
-        if (path == copies.placed) continue;
         try {
             const auto opened = open_candidate(tree, path, O_RDONLY);
-            if (opened && is_copy(*opened, path, copies)) found.push_back(path);
+            if (opened && is_copy(tree, *opened, path, copies)) found.push_back(path);
         } catch (const Failure&) {
             continue;
         }
@@ -155,7 +163,7 @@ Findings remove_copies(const Tree& tree, const UserTable& users, const KeyCopies
     for (const auto& path : paths) {
         try {
             const auto opened = open_candidate(tree, path, O_RDWR);
-            if (!opened || !is_copy(*opened, path, copies)) continue;
+            if (!opened || !is_copy(tree, *opened, path, copies)) continue;
             // Another name of the key in use: overwriting it would take the device's key.
             if (!placed || id_of(*placed) != id_of(opened->status)) overwrite(*opened, path);
             if (!still_named(*opened, path) || !remove_name(opened->folder, name_of(path), path)) continue;

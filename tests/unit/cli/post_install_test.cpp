@@ -226,6 +226,36 @@ TEST_F(PostInstall, AnotherNameOfTheKeyInUseIsNotOverwritten) {
     EXPECT_EQ(contents(placed), key);
 }
 
+TEST_F(PostInstall, TheKeyInUseIsNoCopyHoweverItsPathIsSpelt) {
+    post_install();
+    const fs::path placed = root_ / "var/aziot/secrets" / keys().front();
+    const std::string key = contents(placed);
+    write(root_ / "home/iotedge-user/certs/leaf.pem", contents(top_ / "a.pem"));
+    for (const char* spelt : {"/var/aziot//secrets/", "//var/aziot/secrets/"}) {
+        name_in_config(spelt + keys().front());
+        EXPECT_EQ(post_install().exit_code, ExitCode::done);
+        EXPECT_EQ(contents(placed), key) << spelt;
+    }
+}
+
+TEST_F(PostInstall, ACopyThatAnotherSettingNamesStays) {
+    std::ofstream(root_ / "etc/aziot/config.toml", std::ios::app)
+        << "[edge_ca]\ncert = \"file:///home/iotedge-user/certs/leaf.pem\"\npk = "
+           "\"file:///home/iotedge-user/private/leaf.key\"\n";
+    const Report report = post_install();
+    EXPECT_EQ(report.exit_code, ExitCode::done) << to_json(report);
+    EXPECT_EQ(contents(copy_), contents(top_ / "a.key"));
+    EXPECT_THAT(to_json(report), HasSubstr("config.toml names it"));
+}
+
+TEST_F(PostInstall, WhatWasGivenByHandIsLeftToWhoeverGaveIt) {
+    const fs::path by_hand = root_ / "home/iotedge-user/mine.key";
+    write(by_hand, contents(top_ / "a.key"));
+    EXPECT_EQ(post_install({"--cert", top_ / "a.pem", "--key", by_hand}).exit_code, ExitCode::done);
+    EXPECT_EQ(contents(by_hand), contents(top_ / "a.key"));
+    EXPECT_FALSE(fs::exists(copy_));
+}
+
 TEST_F(PostInstall, ALinkInTheNamedPlaceIsNotFollowed) {
     post_install({"--no-wait"});
     const fs::path target = top_ / "target.key";
