@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
 #include "host-shim/files.hpp"
 #include "host-shim/win32.hpp"
@@ -46,9 +47,26 @@ std::unique_ptr<void, LocalFreeOf> private_descriptor() {
     return std::unique_ptr<void, LocalFreeOf>(descriptor);
 }
 
-/// A folder that stood there already: a real one, of Administrators or SYSTEM, and with our access list again.
+/// The account that runs this owns `owner`.
+bool is_own_account(PSID owner) {
+    HANDLE opened = nullptr;
+    if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &opened) == 0) return false;
+    const Handle token(opened);
+    std::array<std::max_align_t, 16> buffer{};
+    DWORD size = 0;
+    if (GetTokenInformation(token.get(), TokenUser, buffer.data(), sizeof(buffer), &size) == 0) return false;
+    return EqualSid(reinterpret_cast<const TOKEN_USER*>(buffer.data())->User.Sid, owner) != 0;
+}
+
+bool leads_elsewhere(const std::string& path) {
+    const DWORD attributes = GetFileAttributesW(path_of(path).c_str());
+    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_REPARSE_POINT) != 0;
+}
+
+/// A folder that stood there already: a real one, made by an administrator or this account, and ours alone from now on.
 void adopt_folder(const std::string& path, PSECURITY_DESCRIPTOR wanted) {
-    const Handle folder(CreateFileW(path_of(path).c_str(), READ_CONTROL | WRITE_DAC | FILE_READ_ATTRIBUTES,
+    const Handle folder(CreateFileW(path_of(path).c_str(),
+                                    READ_CONTROL | WRITE_DAC | WRITE_OWNER | FILE_READ_ATTRIBUTES,
                                     FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr, OPEN_EXISTING,
                                     FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
     if (folder.get() == INVALID_HANDLE_VALUE) fail(path + " cannot be opened");
@@ -65,16 +83,21 @@ void adopt_folder(const std::string& path, PSECURITY_DESCRIPTOR wanted) {
         error != ERROR_SUCCESS)
         fail("the owner of " + path + " cannot be seen", error);
     const std::unique_ptr<void, LocalFreeOf> kept(descriptor);
-    if (IsWellKnownSid(owner, WinBuiltinAdministratorsSid) == 0 && IsWellKnownSid(owner, WinLocalSystemSid) == 0)
+    const bool system =
+        IsWellKnownSid(owner, WinBuiltinAdministratorsSid) != 0 || IsWellKnownSid(owner, WinLocalSystemSid) != 0;
+    if (!system && !is_own_account(owner))
         throw Failure(ExitCode::machine_lacks, path + " belongs to another account than Administrators and SYSTEM",
                       remedy);
     BOOL present = FALSE;
     BOOL defaulted = FALSE;
     PACL access = nullptr;
-    if (GetSecurityDescriptorDacl(wanted, &present, &access, &defaulted) == 0) fail("no access list could be made");
-    if (const DWORD error = SetSecurityInfo(folder.get(), SE_FILE_OBJECT,
-                                            DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, nullptr,
-                                            nullptr, access, nullptr);
+    PSID administrators = nullptr;
+    if (GetSecurityDescriptorDacl(wanted, &present, &access, &defaulted) == 0 ||
+        GetSecurityDescriptorOwner(wanted, &administrators, &defaulted) == 0)
+        fail("no access list could be made");
+    const auto parts = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    if (const DWORD error =
+            SetSecurityInfo(folder.get(), SE_FILE_OBJECT, parts, administrators, nullptr, access, nullptr);
         error != ERROR_SUCCESS)
         fail("the access list of " + path + " cannot be set", error);
 }
@@ -140,6 +163,8 @@ std::string private_folder() {
 void make_folder(const std::string& path) {
     if (CreateDirectoryW(path_of(path).c_str(), nullptr) == 0 && GetLastError() != ERROR_ALREADY_EXISTS)
         fail(path + " cannot be made");
+    if (leads_elsewhere(path))
+        throw Failure(ExitCode::machine_lacks, path + " leads elsewhere", "Remove it, and find out who made it.");
 }
 
 void write_new_file(const std::string& path, std::string_view content) {
@@ -179,6 +204,8 @@ std::vector<std::string> names_in(const std::string& folder, const std::string& 
 }
 
 bool wipe_folder(const std::string& folder) {
+    // A link is no folder of ours: it goes, what it leads to stays.
+    if (leads_elsewhere(folder)) return RemoveDirectoryW(path_of(folder).c_str()) != 0;
     auto names = names_in(folder, "");
     std::stable_partition(names.begin(), names.end(),
                           [](const std::string& name) { return name.find(".key.") != std::string::npos; });

@@ -33,6 +33,7 @@ constexpr int connections_of_provisioning = 3;
 struct StepFailed {
     Finding finding;
     ExitCode code;
+    const char* outcome;  ///< "failed", "timed out" or "cancelled"
 };
 
 std::string last_of(const std::vector<std::string>& lines) {
@@ -99,7 +100,7 @@ public:
             note("Nothing was changed.");
             return std::move(report_);
         }
-        steps_ = plan_provision(options_, facts_);
+        steps_ = plan_provision(options_, request_, facts_);
         if (options_.dry_run) {
             for (const auto& step : steps_) record(step, "planned");
             note("Dry run: nothing was changed.");
@@ -134,9 +135,7 @@ private:
                 current_ = nullptr;
             }
         } catch (const StepFailed& stop) {
-            record(*current_, stop.code == ExitCode::timed_out ? "timed out"
-                              : host_.cancelled()              ? "cancelled"
-                                                               : "failed");
+            record(*current_, stop.outcome);
             report_.findings.push_back(stop.finding);
             report_.exit_code = stop.code;
         } catch (const Failure& failure) {
@@ -167,20 +166,31 @@ private:
     void deploy() {
         const Called called =
             host_.call("Deploy-Eflow", deploy_parameters(facts_, *request_.deployment), budget(for_deployment), false);
-        require(called, "Deploy-Eflow failed", called.timed_out ? ExitCode::timed_out : ExitCode::apply_failed);
-        if (!says(called, "OK") && trouble_of(called) != Trouble::none)
-            fail(explain("shim.deploy", "Deploy-Eflow did not succeed", called), ExitCode::apply_failed);
-        state_.deployed_by = facts_.user->sid;
-        save_state();
+        if (called.timed_out || called.cancelled) {
+            touched_ = true;
+            require(called, "Deploy-Eflow did not come to its end", ExitCode::timed_out);
+        }
         facts_ = host_.facts(budget(for_facts));
         describe_host();
-        if (!facts_.exists.value_or(false))
-            fail(explain("shim.deploy", "Deploy-Eflow ran, but there is no VM", called), ExitCode::apply_failed);
+        const bool there = facts_.exists.value_or(false);
+        if (called.failed() || !there) {
+            Finding finding =
+                explain("shim.deploy", there ? "Deploy-Eflow failed half way" : "Deploy-Eflow made no VM", called);
+            if (there)
+                finding.remedy =
+                    "Take the half-made VM away by uninstalling and installing EFLOW, then run this again. " +
+                    finding.remedy;
+            fail(std::move(finding), there ? ExitCode::not_restored : ExitCode::apply_failed);
+        }
+        state_.deployed_by = facts_.user ? facts_.user->sid : "";
+        save_state();
         note("The VM was deployed.");
     }
 
     void set_dns() {
-        nlohmann::json servers = request_.deployment->dns_servers;
+        enter();
+        session_->expect(1);
+        const nlohmann::json servers = request_.deployment->dns_servers;
         require(host_.call("Set-EflowVmDNSServers", {{"dnsServers", servers}}, budget(for_a_command), false),
                 "The DNS servers could not be set", ExitCode::apply_failed);
     }
@@ -192,8 +202,7 @@ private:
     }
 
     void prepare() {
-        paced_ = options_.pace_ssh || bans_busy_hosts(facts_.module->version);
-        session_.emplace(host_, paced_, parameter_name(facts_, "Invoke-EflowVmCommand", {"ignoreError"}).has_value());
+        enter();
         // Judged here and not later, where something would have been changed already.
         provision_parameters(facts_, request_, "certificate", "key", true);
         id_ = host_.random_hex();
@@ -364,6 +373,13 @@ private:
         current_ = nullptr;
     }
 
+    /// Knows from now on how this module's VM wants to be spoken to.
+    void enter() {
+        if (session_) return;
+        paced_ = options_.pace_ssh || bans_busy_hosts(facts_.module->version);
+        session_.emplace(host_, paced_, parameter_name(facts_, "Invoke-EflowVmCommand", {"ignoreError"}).has_value());
+    }
+
     // --- what the steps share
     // -----------------------------------------------------------------------------------------
 
@@ -373,14 +389,15 @@ private:
             finding.remedy =
                 touched_ ? "Run this again: it picks up where it stopped." : "Nothing was changed; run this again.";
         }
-        throw StepFailed{std::move(finding), code};
+        throw StepFailed{std::move(finding), code, host_.cancelled() ? "cancelled" : late_ ? "timed out" : "failed"};
     }
 
-    void require(const Called& called, const char* what, ExitCode code) const {
+    void require(const Called& called, const char* what, ExitCode code) {
         if (called.failed()) fail(explain("shim." + current_->id, what, called), code_of(called, code));
     }
 
-    [[nodiscard]] ExitCode code_of(const Called& called, ExitCode otherwise) const {
+    [[nodiscard]] ExitCode code_of(const Called& called, ExitCode otherwise) {
+        late_ = called.timed_out;
         if (called.cancelled) return touched_ ? ExitCode::timed_out : ExitCode::machine_lacks;
         return called.timed_out ? ExitCode::timed_out : otherwise;
     }
@@ -395,7 +412,8 @@ private:
         if (host_.cancelled())
             fail(failed("shim." + step.id, "Cancelled before: " + step.title, "", ""),
                  touched_ ? ExitCode::timed_out : ExitCode::machine_lacks);
-        if (remaining() <= seconds(0))
+        late_ = remaining() <= seconds(0);
+        if (late_)
             fail(failed("shim." + step.id, "Time ran out before: " + step.title,
                         std::to_string(options_.timeout.count()) + " s were given for everything",
                         "Run this again with a longer --timeout."),
@@ -532,6 +550,7 @@ private:
     bool touched_ = false;     ///< the device may have been changed
     bool done_early_ = false;  ///< nothing is left to be done
     bool cleaned_ = false;
+    bool late_ = false;  ///< what stops this is that time ran out
     std::optional<SecretBytes> agent_;
     std::string staged_certificate_;
     std::string staged_key_;
@@ -542,12 +561,14 @@ private:
 
 }  // namespace
 
-std::vector<Step> plan_provision(const Options& options, const HostFacts& facts) {
+std::vector<Step> plan_provision(const Options& options, const Request& request, const HostFacts& facts) {
     std::vector<Step> steps;
     const bool deploying = options.deploy && !facts.exists.value_or(false);
     if (deploying) steps.push_back({StepKind::deploy, "deploy", "deploying the VM (Deploy-Eflow)"});
     if (deploying || !facts.vm || facts.vm->power != "Running")
         steps.push_back({StepKind::start, "start", "starting the VM (Start-EflowVm)"});
+    if (deploying && request.deployment && !request.deployment->dns_servers.empty())
+        steps.push_back({StepKind::dns, "dns", "giving the VM its DNS servers (Set-EflowVmDNSServers)"});
     steps.push_back({StepKind::prepare, "prepare", "entering the VM"});
     steps.push_back({StepKind::copy, "copy", "copying the identity into the VM (Copy-EflowVmFile)"});
     steps.push_back({StepKind::judge, "judge", "having the agent judge the identity"});

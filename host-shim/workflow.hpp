@@ -42,7 +42,7 @@ struct Step {
 };
 
 /// The steps of provisioning. Pure.
-std::vector<Step> plan_provision(const Options& options, const HostFacts& facts);
+std::vector<Step> plan_provision(const Options& options, const Request& request, const HostFacts& facts);
 
 /// Looks, judges, and does the steps; what was staged goes whatever happens. The report's exit code is the agent's when
 /// the agent had the last word.

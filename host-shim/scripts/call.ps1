@@ -7,7 +7,7 @@ $input | & {
     $ProgressPreference = 'SilentlyContinue'
     $request = ConvertFrom-Json -InputObject (@($input) -join '')
     $known = 'Copy-EflowVmFile', 'Deploy-Eflow', 'Get-EflowLogs', 'Invoke-EflowVmCommand', 'Provision-EflowVm',
-        'Start-EflowVm', 'Verify-EflowVm'
+        'Set-EflowVmDNSServers', 'Start-EflowVm', 'Verify-EflowVm'
     $output = New-Object -TypeName System.Collections.ArrayList
     $said = New-Object -TypeName System.Collections.ArrayList
     $problem = $null
