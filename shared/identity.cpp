@@ -124,6 +124,13 @@ std::string DpsEndpoint::host() const {
     return std::string(rest.substr(0, rest.find_first_of(":/")));
 }
 
+std::string DpsEndpoint::port() const {
+    const std::string_view rest = std::string_view(url_).substr(8);
+    const auto colon = rest.find(':');
+    if (colon == std::string_view::npos) return "443";
+    return std::string(rest.substr(colon + 1, rest.find('/') - colon - 1));
+}
+
 std::string_view to_text(Enrollment enrollment) {
     return enrollment == Enrollment::group ? "group" : "individual";
 }

@@ -48,6 +48,8 @@ public:
     [[nodiscard]] const std::string& url() const noexcept { return url_; }
     /// The host name alone.
     [[nodiscard]] std::string host() const;
+    /// The port, 443 when none is written.
+    [[nodiscard]] std::string port() const;
 
 private:
     explicit DpsEndpoint(std::string url) : url_(std::move(url)) {}

@@ -10,7 +10,7 @@ SOURCES = {".hpp", ".cpp", ".h", ".cc"}
 DATA = {"vm-agent/identity/certificate.hpp", "vm-agent/config/device_info.hpp", "vm-agent/config/file_uri.hpp", "vm-agent/placement/users.hpp",
         "vm-agent/placement/tree.hpp", "vm-agent/placement/rendered.hpp", "vm-agent/placement/plan.hpp",
         "vm-agent/placement/check.hpp", "vm-agent/config/judge.hpp", "vm-agent/health/seen.hpp",
-        "vm-agent/health/observations.hpp", "shared"}
+        "vm-agent/health/memory.hpp", "vm-agent/health/observations.hpp", "shared"}
 MAY = {
     "shared": {"shared"},
     "vm-agent/identity": {"shared"},
@@ -19,7 +19,8 @@ MAY = {
     "vm-agent/health": {"shared", "vm-agent/identity", "vm-agent/config", "vm-agent/placement"},
     "vm-agent/machine": DATA,
     "vm-agent/cloud": DATA,
-    "vm-agent/watch": {"shared", "vm-agent/health", "vm-agent/machine"},
+    "vm-agent/watch": {"shared", "vm-agent/health", "vm-agent/machine", "vm-agent/placement/tree.hpp",
+                       "vm-agent/config/watch_settings.hpp"},
     "vm-agent/cli": {"shared", "vm-agent"},
     "vm-agent": {"vm-agent/cli"},
     "host-shim": {"shared"},
@@ -29,7 +30,7 @@ LIBRARIES = [
     (re.compile(r"openssl/"), {"vm-agent/identity", "vm-agent/cloud"}),
     (re.compile(r"toml(\.hpp|/)"), {"shared", "vm-agent/config"}),
     (re.compile(r"systemd/"), {"vm-agent/machine", "vm-agent/watch"}),
-    (re.compile(r"boost/"), {"vm-agent/machine", "vm-agent/cloud", "vm-agent/watch"}),
+    (re.compile(r"boost/"), {"vm-agent/machine", "vm-agent/cloud", "vm-agent/watch", "vm-agent/cli"}),
     (re.compile(r"CLI/"), {"vm-agent/cli"}),
     (re.compile(r"spdlog/"), {"vm-agent/cli", "vm-agent/watch"}),
     (re.compile(r"(windows|winsock2|wincrypt|bcrypt)\.h", re.I), {"host-shim"}),

@@ -4,7 +4,7 @@ import pathlib
 import sys
 import tempfile
 
-from lab import Lab
+from lab import REPOSITORY, Lab  # noqa: F401
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.sandbox import Pki  # noqa: E402

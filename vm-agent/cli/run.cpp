@@ -15,6 +15,8 @@
 #include "shared/manifest.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/cloud/reach.hpp"
+#include "vm-agent/config/judge.hpp"
 #include "vm-agent/identity/digest.hpp"
 #include "vm-agent/machine/observe.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
@@ -36,7 +38,16 @@ constexpr std::array verbs{
          "  eflow-agent post-install                  # the material is where config.toml points",
          declare_post_install},
     Verb{"status", "Where the device is and what is expected next; fast; needs no root",
-         "eflow-agent status\n  eflow-agent --json status", declare_status},
+         "eflow-agent status\n  eflow-agent --json status\n  eflow-agent status --watch", declare_status},
+    Verb{"check", "Look at everything, and say what to do about each thing that is wrong",
+         "sudo eflow-agent check\n  sudo eflow-agent check --only identity,files --offline\n  eflow-agent check --list",
+         declare_check},
+    Verb{"watch", "The service: follow systemd, containers, files and clock, and say what changes",
+         "sudo systemctl enable --now eflow-agent     (the unit runs it)\n"
+         "  sudo eflow-agent watch --metrics-listen 127.0.0.1:9619",
+         declare_watch},
+    Verb{"history", "What changed on this device, and when",
+         "eflow-agent history --since 2h\n  eflow-agent history --since 2026-01-31 --follow", declare_history},
     Verb{"cert inspect", "Show what certificate files hold",
          "eflow-agent cert inspect plant7-gw-03-full-chain.cert.pem", declare_cert_inspect},
     Verb{"cert verify", "Judge a certificate (and key) by every identity check, without changing anything",
@@ -188,12 +199,12 @@ int run(const std::vector<std::string>& arguments, const World& world) {
         const bool colors =
             options.color == "always" || (options.color == "auto" && world.out_is_terminal && !options.json);
         spdlog::logger log = logger_for(world, options);
-        const Context context{world, options, Style(colors), log};
+        const Context context{world, options, Style(colors), version_text(), log};
         Outcome outcome = chosen.handler(context);
         outcome.report.program = "eflow-agent";
         outcome.report.version = version_text();
         outcome.report.verb = chosen.verb->name;
-        print(world, options, outcome);
+        if (!outcome.streamed) print(world, options, outcome);
         return static_cast<int>(outcome.report.exit_code);
     } catch (const Failure& failure) {
         return print_failure(world, options, chosen.verb != nullptr ? chosen.verb->name : "", failure);
@@ -216,6 +227,31 @@ Tree tree_of(const Context& context) {
 Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later) {
     const Instant now = context.world.now + later;
     return context.world.observe ? context.world.observe(tree, now) : observe(tree, now);
+}
+
+void reach_cloud(const Context& context, Observations& seen) {
+    constexpr std::chrono::seconds patience{10};
+    const auto try_host = [&](const std::string& host, const std::string& port, const std::string& proxy) {
+        return context.world.reach ? context.world.reach(host, port, proxy) : reach(host, port, proxy, patience);
+    };
+    if (!seen.config.value || !seen.config.value->present) {
+        seen.no_reach = "config.toml names no endpoint";
+        return;
+    }
+    const auto provisioning = read_provisioning(seen.config.value->text);
+    const auto judged = DpsEndpoint::parse(provisioning ? provisioning->global_endpoint.value_or("") : "");
+    const auto* endpoint = std::get_if<DpsEndpoint>(&judged);
+    if (endpoint == nullptr) {
+        seen.no_reach = "config.toml names no endpoint";
+        return;
+    }
+    std::string proxy;
+    if (const auto variables = seen.unit_proxies.find("aziot-identityd.service"); variables != seen.unit_proxies.end())
+        for (const char* name : {"https_proxy", "HTTPS_PROXY"})
+            if (const auto found = variables->second.find(name); found != variables->second.end()) proxy = found->second;
+    seen.dps = try_host(endpoint->host(), endpoint->port(), proxy);
+    if (seen.device_info.value && *seen.device_info.value)
+        seen.hub = try_host((*seen.device_info.value)->hub_name, "443", proxy);
 }
 
 std::unique_ptr<Services> services_of(const World& world) {

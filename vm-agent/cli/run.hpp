@@ -25,6 +25,8 @@ struct World {
     std::function<std::unique_ptr<Services>()> services;
     /// What is seen of the machine; empty means observe() of vm-agent/machine.
     std::function<Observations(const Tree&, Instant)> observe;
+    /// How far a host (and port) can be reached through a proxy; empty means reach() of vm-agent/cloud.
+    std::function<ReachSeen(const std::string&, const std::string&, const std::string&)> reach;
     /// Replaces the check that a change to "/" is made by root; empty means geteuid() == 0.
     std::function<bool()> is_root;
 };

@@ -1,102 +1,237 @@
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <ostream>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <CLI/CLI.hpp>
 
+#include "shared/failure.hpp"
 #include "vm-agent/cli/verb.hpp"
-#include "vm-agent/config/judge.hpp"
+#include "vm-agent/health/summary.hpp"
 #include "vm-agent/health/verdict.hpp"
-#include "vm-agent/identity/inspect.hpp"
-#include "vm-agent/identity/pem.hpp"
+#include "vm-agent/machine/places.hpp"
+#include "vm-agent/watch/file_source.hpp"
+#include "vm-agent/watch/watcher.hpp"
 
 namespace eflow {
 
 namespace {
 
+using nlohmann::json;
+
+constexpr std::size_t largest_status = 4 * 1024 * 1024;
+
 std::string row(const char* name, const std::string& value) {
     return std::string(name) + std::string(12 - std::string_view(name).size(), ' ') + value + "\n";
 }
 
-std::string identity_row(const Observations& seen, Report& report) {
-    if (!seen.certificate.value || !seen.certificate.value->present)
-        return row("Identity", seen.certificate_path.empty() ? "none" : plain(seen.certificate.why));
-    const auto judged = read_certificates(seen.certificate.value->text, seen.certificate_path);
-    const auto* certificates = std::get_if<std::vector<Certificate>>(&judged);
-    if (certificates == nullptr) return row("Identity", "unreadable");
-    const CertificateFacts leaf = facts(certificates->front(), seen.now);
-    report.data["identity"] = {{"common_name", leaf.common_name.value_or("")},
-                               {"key", leaf.key},
-                               {"days_left", leaf.days_left},
-                               {"sha256", leaf.sha256},
-                               {"certificate", seen.certificate_path},
-                               {"private_key", seen.key_path}};
-    return row("Identity", plain(leaf.common_name.value_or("?")) + ", " + leaf.key + ", " +
-                               std::to_string(leaf.days_left) + " days left");
+std::string text_in(const json& object, const char* key) {
+    if (!object.is_object()) return {};
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? plain(found->get<std::string>()) : "";
 }
 
-std::string provisioning_row(const Observations& seen, Report& report) {
-    if (!seen.config.value) return row("DPS", "unknown: " + plain(seen.config.why));
-    const auto provisioning = read_provisioning(seen.config.value->text);
-    if (!provisioning) return row("DPS", "not configured");
-    report.data["provisioning"] = {{"source", provisioning->source},
-                                   {"method", provisioning->method},
-                                   {"id_scope", provisioning->id_scope.value_or("")},
-                                   {"global_endpoint", provisioning->global_endpoint.value_or("")}};
-    return row("DPS", plain(provisioning->id_scope.value_or("no ID scope") + " at " +
-                            provisioning->global_endpoint.value_or("no endpoint")));
-}
-
-std::string hub_row(const Observations& seen, Report& report) {
-    if (!seen.device_info.value || !*seen.device_info.value) return {};
-    const DeviceInfo& device = **seen.device_info.value;
-    report.data["hub"] = {{"hub_name", device.hub_name}, {"device_id", device.device_id}};
-    return row("IoT Hub", plain(device.device_id + " at " + device.hub_name));
-}
-
-std::string services_row(const Observations& seen) {
-    if (!seen.units.value) return row("Services", "not seen: " + plain(seen.units.why));
-    std::string text;
-    for (const auto& unit : *seen.units.value) {
-        const std::string name = unit.name.substr(0, unit.name.rfind('.'));
-        const std::string state = unit.load == "not-found"    ? "not installed"
-                                  : unit.active == "inactive" ? "ready"
-                                                              : unit.sub;
-        text += (text.empty() ? "" : ", ") + name + " " + state;
+std::string identity_row(const json& identity, const Style& style) {
+    if (!identity.is_object()) return row("Identity", "none");
+    if (identity.contains("unseen")) return row("Identity", "not seen: " + text_in(identity, "unseen"));
+    const auto days = identity.find("days_left");
+    std::string left;
+    if (days != identity.end() && days->is_number_integer()) {
+        const long count = days->get<long>();
+        left = count < 0 ? "expired" : std::to_string(count) + (count == 1 ? " day left" : " days left");
+        left = count < 7 ? style.bad(left) : count < 30 ? style.caution(left) : left;
     }
-    return row("Services", plain(text));
+    return row("Identity", text_in(identity, "common_name") + ", " + text_in(identity, "key") + ", " + left);
 }
 
-std::string modules_row(const Observations& seen) {
-    if (!seen.containers.value) return row("Modules", "not seen: " + plain(seen.containers.why));
+std::string provisioning_row(const json& provisioning) {
+    if (!provisioning.is_object()) return row("DPS", "not configured");
+    if (provisioning.contains("unseen")) return row("DPS", "not seen: " + text_in(provisioning, "unseen"));
+    const std::string source = text_in(provisioning, "source");
+    if (source != "dps") return row("Source", source);
+    return row("DPS", text_in(provisioning, "id_scope") + " at " + text_in(provisioning, "global_endpoint"));
+}
+
+std::string services_row(const json& services, const Style& style) {
+    if (services.is_object() && services.contains("unseen"))
+        return row("Services", "not seen: " + text_in(services, "unseen"));
     std::string text;
-    for (const auto& container : *seen.containers.value)
-        if (container.labels.count("net.azure-devices.edge.owner") > 0)
-            text += (text.empty() ? "" : ", ") + container.name + " " + container.state;
-    return row("Modules", text.empty() ? "none yet" : plain(text));
+    if (services.is_object())
+        for (const auto& [name, state] : services.items()) {
+            if (!state.is_string()) continue;
+            const auto word = plain(state.get<std::string>());
+            const bool well = word == "running" || word == "ready";
+            text += (text.empty() ? "" : ", ") + plain(name) + " " + (well ? word : style.bad(word));
+        }
+    return row("Services", text.empty() ? "none" : text);
 }
 
-Outcome status(const Context& context) {
-    const Tree tree = tree_of(context);
-    const Observations seen = observations_of(context, tree);
-    Verdict verdict = judge(seen);
-    Report report;
-    report.phase = verdict.phase;
-    report.data["because"] = verdict.because;
-    report.data["next"] = verdict.next;
-    std::string text = row("Phase", context.style.phase(verdict.phase) + "  " + plain(verdict.because));
-    text += identity_row(seen, report) + provisioning_row(seen, report) + hub_row(seen, report);
-    text += services_row(seen) + modules_row(seen);
-    if (!verdict.next.empty()) text += row("Next", plain(verdict.next));
-    report.findings = std::move(verdict.findings);
-    const std::string findings = context.style.findings(report.findings, context.options.verbose);
+/// The runtime's two, and how many others run.
+std::string modules_row(const json& modules, const Style& style) {
+    if (modules.is_object() && modules.contains("unseen"))
+        return row("Modules", "not seen: " + text_in(modules, "unseen"));
+    std::string text;
+    std::size_t others = 0;
+    std::size_t running = 0;
+    constexpr std::size_t most_named = 6;
+    if (modules.is_array()) {
+        for (const auto& module : modules) {
+            const std::string state = text_in(module, "state");
+            const std::string name = text_in(module, "name");
+            const bool runtime = name == "edgeAgent" || name == "edgeHub";
+            if (!runtime && modules.size() > most_named) {
+                ++others;
+                if (state == "running") ++running;
+                continue;
+            }
+            text += (text.empty() ? "" : ", ") + name + " " + (state == "running" ? state : style.bad(state));
+        }
+        if (others > 0)
+            text += (text.empty() ? "" : ", ") + std::to_string(running) + " of " + std::to_string(others) + " others running";
+    }
+    return row("Modules", text.empty() ? "none yet" : text);
+}
+
+/// What the codes mean is edge-agent's own (Core/DeploymentStatusCode.cs).
+std::string deployment_row(const json& data) {
+    const auto found = data.find("deployment");
+    if (found == data.end() || !found->is_number_integer()) return {};
+    const int code = found->get<int>();
+    const char* meaning = code == 0     ? "under way"
+                          : code == 200 ? "200, carried out"
+                          : code == 400 ? "400, the manifest is not valid"
+                          : code == 406 ? "406, not known yet"
+                          : code == 412 ? "412, schema version not supported"
+                          : code == 417 ? "417, none has been made yet"
+                          : code == 500 ? "500, edgeAgent could not carry it out"
+                                        : "not known";
+    return row("Deployment", meaning);
+}
+
+/// "12 s", "5 min", "3 h", "2 d"
+std::string age_of(const std::string& observed_at, Instant now) {
+    std::tm time{};
+    if (strptime(observed_at.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) == nullptr) return "some time";
+    const long seconds = std::max(0L, static_cast<long>(now.time_since_epoch().count() - timegm(&time)));
+    if (seconds < 120) return std::to_string(seconds) + " s";
+    if (seconds < 7200) return std::to_string(seconds / 60) + " min";
+    if (seconds < 172800) return std::to_string(seconds / 3600) + " h";
+    return std::to_string(seconds / 86400) + " d";
+}
+
+std::string render(const Report& report, const Context& context) {
+    const Style& style = context.style;
+    const json& data = report.data;
+    const auto part = [&](const char* name) { return data.contains(name) ? data[name] : json(); };
+    std::string text = row("Phase", style.phase(report.phase) + "  " + text_in(data, "because"));
+    text += identity_row(part("identity"), style) + provisioning_row(part("provisioning"));
+    if (const json hub = part("hub"); hub.is_object())
+        text += row("IoT Hub", text_in(hub, "device_id") + " at " + text_in(hub, "hub_name"));
+    text += services_row(part("services"), style) + modules_row(part("modules"), style) + deployment_row(data);
+    if (const auto next = text_in(data, "next"); !next.empty()) text += row("Next", next);
+    if (const auto seen_by = text_in(data, "seen_by"); !seen_by.empty()) text += row("Seen by", style.faint(seen_by));
+    const std::string findings = style.findings(report.findings, context.options.verbose);
     if (!findings.empty()) text += "\n" + findings;
-    report.exit_code = gravest(report.findings) == Severity::failed ? ExitCode::something_failed : ExitCode::done;
-    return {report, text};
+    return text;
+}
+
+/// The watcher's last word; nothing when it has left none, or none that can be used.
+std::optional<Report> watchers_report(const Tree& tree, Instant now) {
+    try {
+        const auto text = tree.read(places::status_file, largest_status);
+        if (!text) return std::nullopt;
+        Report report = report_from_json(text->reveal());
+        const std::string at = text_in(report.data, "observed_at");
+        report.data["seen_by"] = "the watcher; nothing has changed since " + at + " (" + age_of(at, now) + ")";
+        return report;
+    } catch (const Failure&) {
+        return std::nullopt;
+    }
+}
+
+/// Something that this caller is not allowed to look at.
+bool is_blind(const Observations& seen) {
+    const auto denied = [](const std::string& why) { return why.find("ermission denied") != std::string::npos; };
+    return (!seen.config.value && denied(seen.config.why)) || (!seen.containers.value && denied(seen.containers.why));
+}
+
+Report look(const Context& context, const Tree& tree) {
+    const Observations seen = observations_of(context, tree);
+    if (tree.live() && is_blind(seen))
+        if (auto report = watchers_report(tree, context.world.now)) return std::move(*report);
+    return summarize(seen, judge(seen));
+}
+
+void draw(const Context& context, const Report& report) {
+    if (context.options.json)
+        *context.world.out << json::parse(to_json(report)).dump() << "\n";  // a line each
+    else
+        *context.world.out << (context.world.out_is_terminal ? "\x1b[H\x1b[2J" : "") << render(report, context)
+                           << (context.world.out_is_terminal ? "" : "\n");
+    context.world.out->flush();
+}
+
+/// Draws again whenever something has changed: as the watcher sees it where there is one, as seen from here otherwise.
+void keep_drawing(const Context& context, const Tree& tree) {
+    boost::asio::io_context loop(1);
+    boost::asio::signal_set ends(loop, SIGTERM, SIGINT);
+    ends.async_wait([&](const boost::system::error_code&, int) { loop.stop(); });
+    const auto watched = [&] {
+        const Instant now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+        return watchers_report(tree, now);
+    };
+    std::optional<FileSource> file;
+    std::optional<Watcher> watcher;
+    std::string drawn;
+    if (auto report = watched()) {
+        draw(context, *report);
+        drawn = text_in(report->data, "observed_at") + to_json(*report);
+        file.emplace(loop, std::vector<std::string>{places::runtime_folder}, [&] {
+            const auto now = watched();
+            if (!now) return;
+            if (const auto text = text_in(now->data, "observed_at") + to_json(*now); text != std::exchange(drawn, text))
+                draw(context, *now);
+        });
+        file->start();
+    } else {
+        WatchOptions options;
+        options.version = context.version;
+        options.judged = [&](const Observations& seen, const Verdict& verdict) {
+            Report now = summarize(seen, verdict);
+            Report timeless = now;
+            timeless.data.erase("observed_at");
+            if (const auto text = to_json(timeless); text != std::exchange(drawn, text)) draw(context, now);
+        };
+        watcher.emplace(loop, tree, std::move(options));
+        watcher->start();
+    }
+    loop.run();
+}
+
+Outcome status(const Context& context, bool watch) {
+    const Tree tree = tree_of(context);
+    if (watch) {
+        if (!tree.live())
+            throw Failure(ExitCode::usage, "--watch follows the running machine; --root is none", "Leave one of them out.");
+        keep_drawing(context, tree);
+        Outcome nothing_more;
+        nothing_more.streamed = true;
+        return nothing_more;
+    }
+    Report report = look(context, tree);
+    std::string text = render(report, context);
+    return {std::move(report), std::move(text)};
 }
 
 }  // namespace
 
-Handler declare_status(CLI::App&) {
-    return [](const Context& context) { return status(context); };
+Handler declare_status(CLI::App& app) {
+    auto watch = std::make_shared<bool>(false);
+    app.add_flag("--watch", *watch, "Draw it again whenever something changes, until interrupted");
+    return [watch](const Context& context) { return status(context, *watch); };
 }
 
 }  // namespace eflow

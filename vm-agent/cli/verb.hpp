@@ -32,6 +32,7 @@ struct Context {
     const World& world;
     const GlobalOptions& options;
     Style style;
+    std::string version;  ///< of this program, with its commit
     spdlog::logger& log;  ///< progress, to standard error: steps with --verbose, what is waited for on a terminal
 };
 
@@ -39,6 +40,7 @@ struct Context {
 struct Outcome {
     Report report;
     std::string text;
+    bool streamed = false;  ///< it has printed all there is, as it came
 };
 
 /// What `declare` returns: run after the command line was parsed.
@@ -56,6 +58,9 @@ Handler declare_provision(CLI::App& app);
 Handler declare_post_install(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_status(CLI::App& app);
+Handler declare_check(CLI::App& app);
+Handler declare_watch(CLI::App& app);
+Handler declare_history(CLI::App& app);
 Handler declare_cert_inspect(CLI::App& app);
 Handler declare_cert_verify(CLI::App& app);
 Handler declare_cert_create_test(CLI::App& app);
@@ -64,6 +69,8 @@ Handler declare_cert_create_test(CLI::App& app);
 Tree tree_of(const Context& context);
 /// The services to use: the world's, or systemd's.
 std::unique_ptr<Services> services_of(const World& world);
+/// Tries DPS and the hub that config.toml and device_info name, for the checks that need the network.
+void reach_cloud(const Context& context, Observations& seen);
 /// What is seen now, `later` than the start of the run.
 Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later = {});
 

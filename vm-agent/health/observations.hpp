@@ -1,11 +1,14 @@
 #pragma once
 
+#include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "shared/finding.hpp"
 #include "vm-agent/config/device_info.hpp"
+#include "vm-agent/health/memory.hpp"
 #include "vm-agent/health/seen.hpp"
 #include "vm-agent/identity/certificate.hpp"
 #include "vm-agent/placement/rendered.hpp"
@@ -16,7 +19,7 @@ namespace eflow {
 template <class T>
 struct Sight {
     std::optional<T> value;
-    std::string why;
+    std::string why = "not looked at";
 
     static Sight of(T seen) { return {std::move(seen), {}}; }
     static Sight unseen(std::string why) { return {std::nullopt, std::move(why)}; }
@@ -28,20 +31,52 @@ struct FileSeen {
     std::string text;
 };
 
+/// Room on one file system, in bytes, as an unprivileged program may use it.
+struct DiskSeen {
+    std::string path;
+    std::uint64_t total = 0;
+    std::uint64_t free = 0;
+};
+
+/// The kernel's word on its clock (adjtimex), as timedated reads it.
+struct ClockSeen {
+    bool synchronised = false;
+    std::chrono::microseconds error{};  ///< the largest error the kernel reckons with
+};
+
+/// How far a host of the cloud could be reached.
+struct ReachSeen {
+    std::string host;
+    std::string address;     ///< the first it resolved to; "" when it did not
+    bool connected = false;  ///< TCP
+    bool trusted = false;    ///< TLS, its certificate verified for the name
+    std::string why;         ///< what stood in the way
+};
+
 /// Everything that was seen of one device at one time. Plain data; `now` is the time of judging.
 struct Observations {
     Instant now{};
     bool live = true;  ///< false below --root: services and containers are not looked at
     Sight<FileSeen> config;
+    Sight<FileSeen> manifest;      ///< /etc/eflow-agent/device.toml, which nobody need have
     std::string certificate_path;  ///< of the identity in use, as the VM sees it; empty when there is none
     std::string key_path;
     Sight<FileSeen> certificate;
     Findings files;  ///< placement's judgement of owners, modes and readers
     AppliedState applied;
     Sight<std::vector<UnitSeen>> units;
+    std::map<std::string, std::vector<std::string>> unit_logs;   ///< last lines of units that are not well
+    std::map<std::string, std::map<std::string, std::string>> unit_proxies;  ///< *_proxy variables by unit
     std::vector<std::string> identityd_log;  ///< the last lines since the configuration was applied, as far as readable
     Sight<std::vector<ContainerSeen>> containers;
     Sight<std::optional<DeviceInfo>> device_info;  ///< what identityd remembers; nothing before it registered
+    Sight<ClockSeen> clock;
+    std::vector<DiskSeen> disks;
+    Sight<FileSeen> daemon_json;     ///< /etc/docker/daemon.json
+    std::optional<ReachSeen> dps;    ///< looked at by `check` alone
+    std::optional<ReachSeen> hub;
+    std::string no_reach = "not looked at";  ///< why neither was
+    Memory memory;
 };
 
 }  // namespace eflow

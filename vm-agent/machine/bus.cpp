@@ -1,6 +1,5 @@
 #include "vm-agent/machine/bus.hpp"
 
-#include <cstdlib>
 #include <cstring>
 
 #include "shared/failure.hpp"
@@ -34,32 +33,6 @@ OwnedBus open_bus(const std::string& address) {
     if (result < 0) unreachable(result);
     sd_bus_set_method_call_timeout(bus, call_timeout_us);
     return owned;
-}
-
-std::string unit_path(sd_bus* bus, const std::string& unit, std::string& why) {
-    const OwnedMessage reply = call_manager(bus, "LoadUnit", why, "s", unit.c_str());
-    const char* path = nullptr;
-    if (!reply || sd_bus_message_read(reply.get(), "o", &path) < 0) return {};
-    return path;
-}
-
-std::string text_property(sd_bus* bus, const std::string& path, const char* interface, const char* name) {
-    sd_bus_error error{};
-    char* text = nullptr;
-    const int result = sd_bus_get_property_string(bus, systemd1::service, path.c_str(), interface, name, &error, &text);
-    sd_bus_error_free(&error);
-    std::string value = result >= 0 && text != nullptr ? text : "";
-    std::free(text);
-    return value;
-}
-
-unsigned number_property(sd_bus* bus, const std::string& path, const char* interface, const char* name, char type) {
-    sd_bus_error error{};
-    std::uint32_t number = 0;
-    const int result =
-        sd_bus_get_property_trivial(bus, systemd1::service, path.c_str(), interface, name, &error, type, &number);
-    sd_bus_error_free(&error);
-    return result >= 0 ? number : 0;
 }
 
 }  // namespace eflow

@@ -28,13 +28,6 @@ OwnedBus open_bus(const std::string& address);
 template <class... Arguments>
 OwnedMessage call_manager(sd_bus* bus, const char* member, std::string& why, const char* types, Arguments... arguments);
 
-/// One property of a unit as text or number; the default when it cannot be read.
-std::string text_property(sd_bus* bus, const std::string& unit_path, const char* interface, const char* name);
-unsigned number_property(sd_bus* bus, const std::string& unit_path, const char* interface, const char* name, char type);
-
-/// The object path of a unit, loaded when needed; empty with `why` when it cannot be.
-std::string unit_path(sd_bus* bus, const std::string& unit, std::string& why);
-
 namespace systemd1 {
 inline constexpr const char* service = "org.freedesktop.systemd1";
 inline constexpr const char* path = "/org/freedesktop/systemd1";

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
 namespace eflow {
@@ -44,6 +45,17 @@ std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
     }
     std::reverse(lines.begin(), lines.end());
     return lines;
+}
+
+bool log_to_journal(int priority, const std::string& message,
+                    const std::vector<std::pair<std::string, std::string>>& fields) {
+    std::vector<std::string> entries{"MESSAGE=" + message, "PRIORITY=" + std::to_string(priority),
+                                     "SYSLOG_IDENTIFIER=eflow-agent"};
+    for (const auto& [name, value] : fields) entries.push_back(name + "=" + value);
+    std::vector<iovec> parts;
+    parts.reserve(entries.size());
+    for (auto& entry : entries) parts.push_back({entry.data(), entry.size()});
+    return sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) >= 0;
 }
 
 }  // namespace eflow

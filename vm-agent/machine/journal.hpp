@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace eflow {
@@ -10,5 +11,10 @@ namespace eflow {
 /// there is no journal or it may not be read: what a service said last helps, but nothing depends on it.
 std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
                                     std::chrono::system_clock::time_point since = {});
+
+/// One entry of the journal with fields of its own (names in capitals), at a syslog priority. False when there is no
+/// journal to take it.
+bool log_to_journal(int priority, const std::string& message,
+                    const std::vector<std::pair<std::string, std::string>>& fields);
 
 }  // namespace eflow

@@ -5,9 +5,12 @@
 #include "shared/failure.hpp"
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/machine/bus.hpp"
 #include "vm-agent/machine/containers.hpp"
+#include "vm-agent/machine/host.hpp"
 #include "vm-agent/machine/journal.hpp"
-#include "vm-agent/machine/systemd_services.hpp"
+#include "vm-agent/machine/places.hpp"
+#include "vm-agent/machine/units.hpp"
 #include "vm-agent/machine/users.hpp"
 #include "vm-agent/placement/check.hpp"
 #include "vm-agent/placement/plan.hpp"
@@ -19,6 +22,10 @@ namespace {
 constexpr std::size_t largest_file = 1024 * 1024;
 constexpr std::chrono::seconds docker_deadline{3};
 constexpr std::size_t lines_read = 30;
+constexpr std::size_t lines_told = 5;
+constexpr std::size_t agent_lines = 500;
+constexpr auto daemon_json_path = "/etc/docker/daemon.json";
+constexpr auto manifest_path = "/etc/eflow-agent/device.toml";
 constexpr auto device_info_path = "/var/lib/aziot/identityd/device_info";
 
 Sight<FileSeen> see_file(const Tree& tree, const std::string& path) {
@@ -49,31 +56,54 @@ void find_identity(const Tree& tree, Observations& seen) {
     }
 }
 
-void see_services(const Tree& tree, const ObservationPoints& points, Observations& seen) {
-    try {
-        std::vector<std::string> units(aziot_services.begin(), aziot_services.end());
-        units.emplace_back("docker.service");
-        seen.units = Sight<std::vector<UnitSeen>>::of(observe_units(units, points.bus_address));
-    } catch (const Failure& failure) {
-        seen.units = Sight<std::vector<UnitSeen>>::unseen(failure.what());
+/// The containers, and what edgeAgent said last of its deployment.
+void observe_engine(Observations& seen, const std::string& socket) {
+    if (const auto why = why_engine_rests(seen)) {
+        seen.containers = Sight<std::vector<ContainerSeen>>::unseen(*why);
+        return;
     }
-    seen.identityd_log = last_lines("aziot-identityd.service", lines_read, seen.applied.since);
-    seen.containers = list_containers(points.docker_socket, docker_deadline);
-    const Sight<FileSeen> device_info = see_file(tree, device_info_path);
-    if (!device_info.value)
-        seen.device_info = Sight<std::optional<DeviceInfo>>::unseen(device_info.why);
-    else
-        seen.device_info = Sight<std::optional<DeviceInfo>>::of(
-            device_info.value->present ? parse_device_info(device_info.value->text) : std::nullopt);
+    Engine engine(socket, docker_deadline);
+    seen.containers = observe_containers(engine);
+    if (!seen.containers.value) return;
+    // Its log is newer than what is remembered, as long as it says anything at all.
+    if (const auto lines = engine.logs("edgeAgent", agent_lines); lines.value)
+        if (auto said = read_deployment(*lines.value)) seen.memory.deployment = std::move(said);
 }
 
 }  // namespace
 
-Observations observe(const Tree& tree, Instant now, const ObservationPoints& points) {
-    Observations seen;
-    seen.now = now;
-    seen.live = tree.live();
+std::optional<std::string> why_engine_rests(const Observations& seen) {
+    if (!seen.units.value) return std::nullopt;
+    for (const auto& unit : *seen.units.value)
+        if (unit.name == docker_service && unit.load == "loaded" && unit.active != "active" && unit.active != "reloading")
+            return "docker.service is " + unit.active;
+    return std::nullopt;
+}
+
+std::vector<std::string> disks_watched() {
+    return {"/var", "/var/lib/docker", "/var/log", "/run"};
+}
+
+std::optional<Memory> observe_memory(const Tree& tree, const std::string& path) {
+    const auto file = see_file(tree, path);
+    if (!file.value || !file.value->present) return std::nullopt;
+    return Memory::from_json(file.value->text);
+}
+
+std::vector<std::string> watched_units() {
+    std::vector<std::string> units(aziot_services.begin(), aziot_services.end());
+    units.insert(units.end(), aziot_sockets.begin(), aziot_sockets.end());
+    units.emplace_back(docker_service);
+    return units;
+}
+
+void observe_files(const Tree& tree, Observations& seen) {
     seen.config = see_file(tree, places::config);
+    seen.manifest = see_file(tree, manifest_path);
+    seen.daemon_json = see_file(tree, daemon_json_path);
+    seen.certificate_path.clear();
+    seen.key_path.clear();
+    seen.files.clear();
     find_identity(tree, seen);
     if (seen.certificate_path.empty())
         seen.certificate = Sight<FileSeen>::unseen("no certificate file is known");
@@ -89,14 +119,51 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
     } catch (const Failure& failure) {
         seen.files.push_back(skipped("files.owner-and-mode", "The files could not be judged", failure.what()));
     }
-    if (seen.live) {
-        see_services(tree, points, seen);
-    } else {
+    if (tree.live()) seen.disks = observe_disks(disks_watched());
+}
+
+void observe_logs(Observations& seen) {
+    seen.unit_logs.clear();
+    seen.identityd_log = last_lines("aziot-identityd.service", lines_read, seen.applied.since);
+    if (!seen.units.value) return;
+    for (const auto& unit : *seen.units.value)
+        if (unit.active == "failed" || unit.sub == "auto-restart")
+            seen.unit_logs[unit.name] = last_lines(unit.name, lines_told);
+}
+
+Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree) {
+    const Sight<FileSeen> file = see_file(tree, device_info_path);
+    if (!file.value) return Sight<std::optional<DeviceInfo>>::unseen(file.why);
+    return Sight<std::optional<DeviceInfo>>::of(file.value->present ? parse_device_info(file.value->text)
+                                                                    : std::nullopt);
+}
+
+Observations observe(const Tree& tree, Instant now, const ObservationPoints& points) {
+    Observations seen;
+    seen.now = now;
+    seen.live = tree.live();
+    observe_files(tree, seen);
+    if (!seen.live) {
         const std::string why = "below --root no service is looked at";
         seen.units = Sight<std::vector<UnitSeen>>::unseen(why);
         seen.containers = Sight<std::vector<ContainerSeen>>::unseen(why);
         seen.device_info = Sight<std::optional<DeviceInfo>>::unseen(why);
+        seen.clock = Sight<ClockSeen>::unseen(why);
+        return seen;
     }
+    if (auto memory = observe_memory(tree, places::memory_file)) seen.memory = std::move(*memory);
+    try {
+        const OwnedBus bus = open_bus(points.bus_address);
+        UnitsRead read = observe_units(bus.get(), watched_units());
+        seen.units = Sight<std::vector<UnitSeen>>::of(std::move(read.units));
+        seen.unit_proxies = std::move(read.proxies);
+    } catch (const Failure& failure) {
+        seen.units = Sight<std::vector<UnitSeen>>::unseen(failure.what());
+    }
+    observe_engine(seen, points.docker_socket);
+    seen.device_info = observe_device_info(tree);
+    seen.clock = observe_clock();
+    observe_logs(seen);
     return seen;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "vm-agent/health/observations.hpp"
@@ -16,5 +17,27 @@ struct ObservationPoints {
 /// Everything that can be seen of the machine in `tree` at `now`. Nothing that cannot be seen is an error: it is a
 /// reason.
 Observations observe(const Tree& tree, Instant now, const ObservationPoints& points = {});
+
+/// The part that lies in files: config.toml, the identity, owners and modes, what was applied, daemon.json, disks.
+void observe_files(const Tree& tree, Observations& seen);
+
+/// The paths whose file systems may not fill up.
+std::vector<std::string> disks_watched();
+
+/// What a watcher has remembered; nothing when there is none, or it is unreadable.
+std::optional<Memory> observe_memory(const Tree& tree, const std::string& path);
+
+/// The units that are looked at: the services, their sockets, the container engine.
+std::vector<std::string> watched_units();
+
+/// Why the engine is not to be asked: its service does not run. A connection to its socket would make systemd start it
+/// (docker.socket), and looking must change nothing.
+std::optional<std::string> why_engine_rests(const Observations& seen);
+
+/// Last lines of the units that are not well, and what identityd says of DPS.
+void observe_logs(Observations& seen);
+
+/// What identityd wrote down of its registration.
+Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree);
 
 }  // namespace eflow

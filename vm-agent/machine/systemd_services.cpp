@@ -12,6 +12,7 @@
 #include "vm-agent/machine/bus.hpp"
 #include "vm-agent/machine/journal.hpp"
 #include "vm-agent/machine/process.hpp"
+#include "vm-agent/machine/units.hpp"
 
 namespace eflow {
 
@@ -102,33 +103,12 @@ private:
     std::map<std::string, std::string> results_;
 };
 
-UnitSeen observe(sd_bus* bus, const std::string& unit) {
-    UnitSeen seen;
-    seen.name = unit;
-    std::string why;
-    const std::string path = unit_path(bus, unit, why);
-    if (path.empty()) {
-        seen.load = "not-found";
-        return seen;
-    }
-    seen.load = text_property(bus, path, systemd1::unit, "LoadState");
-    seen.active = text_property(bus, path, systemd1::unit, "ActiveState");
-    seen.sub = text_property(bus, path, systemd1::unit, "SubState");
-    if (unit.ends_with(".service")) {
-        seen.result = text_property(bus, path, systemd1::unit_service, "Result");
-        seen.restarts = number_property(bus, path, systemd1::unit_service, "NRestarts", 'u');
-        seen.exit_status = static_cast<int>(number_property(bus, path, systemd1::unit_service, "ExecMainStatus", 'i'));
-    }
-    return seen;
-}
-
 std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
     std::vector<UnitOutcome> all;
-    for (const char* unit : aziot_services) {
-        const UnitSeen seen = observe(bus, unit);
+    for (const UnitSeen& seen : observe_units(bus, {aziot_services.begin(), aziot_services.end()}).units) {
         if (seen.load == "not-found") continue;
-        all.push_back(
-            {unit, jobs.result_of(unit), seen.active, seen.sub, seen.result, seen.exit_status, seen.restarts, {}});
+        all.push_back({seen.name, jobs.result_of(seen.name), seen.active, seen.sub, seen.result, seen.exit_status,
+                       seen.restarts, {}});
     }
     return all;
 }
@@ -225,13 +205,6 @@ void SystemdServices::stop() {
     // aziot-edged may take 40 s to stop its modules (TimeoutStopSec).
     const auto deadline = Clock::now() + std::chrono::seconds(60);
     while (jobs.process(Clock::now()) && !jobs.idle() && Clock::now() < deadline) jobs.process(deadline);
-}
-
-std::vector<UnitSeen> observe_units(const std::vector<std::string>& units, const std::string& bus_address) {
-    const OwnedBus bus = open_bus(bus_address);
-    std::vector<UnitSeen> seen;
-    for (const auto& unit : units) seen.push_back(observe(bus.get(), unit));
-    return seen;
 }
 
 }  // namespace eflow

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <string>
 
-#include "vm-agent/health/seen.hpp"
 #include "vm-agent/machine/services.hpp"
 
 namespace eflow {
@@ -29,8 +28,5 @@ public:
 private:
     Options options_;
 };
-
-/// The states of units. Throws Failure(machine_lacks) when the bus cannot be reached.
-std::vector<UnitSeen> observe_units(const std::vector<std::string>& units, const std::string& bus_address);
 
 }  // namespace eflow

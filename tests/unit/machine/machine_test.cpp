@@ -30,6 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class InFolder : public ::testing::Test {
@@ -170,7 +171,7 @@ TEST_F(Users, AreReadAsGlibcWouldAndNonsenseIsPassedOver) {
     EXPECT_THROW(read_users(Tree(folder_, Tree::Kind::offline)), Failure);
 }
 
-/// A Docker Engine that answers one connection with the given bytes, and then closes it or holds it open.
+/// A Docker Engine that answers a ping, then one request with the given bytes, and then closes or holds the connection.
 class FakeEngine {
 public:
     FakeEngine(const std::string& path, std::string answer, bool hold)
@@ -181,11 +182,21 @@ public:
               asio::streambuf request;
               boost::system::error_code ignored;
               asio::read_until(socket, request, "\r\n\r\n", ignored);
+              request.consume(request.size());
+              asio::write(socket, asio::buffer(std::string("HTTP/1.1 200 OK\r\nApi-Version: 1.43\r\nContent-Length: 2\r\n\r\nOK")),
+                          ignored);
+              const std::size_t size = asio::read_until(socket, request, "\r\n\r\n", ignored);
+              asked_.assign(asio::buffers_begin(request.data()),
+                            asio::buffers_begin(request.data()) + static_cast<std::ptrdiff_t>(size));
               asio::write(socket, asio::buffer(answer), ignored);
               // Held until the client gives up and closes.
               if (hold) asio::read_until(socket, request, "never", ignored);
           }) {}
-    ~FakeEngine() { thread_.join(); }
+    ~FakeEngine() { finish(); }
+    void finish() {
+        if (thread_.joinable()) thread_.join();
+    }
+    std::string asked_;  ///< the request after the ping; read it after finish()
 
 private:
     asio::io_context context_;
@@ -198,7 +209,7 @@ protected:
     Sight<std::vector<ContainerSeen>> ask(const std::string& answer, bool hold = false) {
         const std::string path = at("docker" + std::to_string(++number_) + ".sock");
         const FakeEngine engine(path, answer, hold);
-        return list_containers(path, hold ? 200ms : 10'000ms);
+        return Engine(path, hold ? 200ms : 10'000ms).list();
     }
     static std::string ok(const std::string& body) {
         return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
@@ -218,7 +229,7 @@ TEST_F(Containers, AreListedAsTheEngineHasThem) {
 }
 
 TEST_F(Containers, EveryWrongAnswerIsAReason) {
-    EXPECT_THAT(list_containers(at("none.sock"), 1000ms).why, HasSubstr("No such file"));
+    EXPECT_THAT(Engine(at("none.sock"), 1000ms).list().why, HasSubstr("No such file"));
     for (const auto& answer :
          {std::string(), std::string("garbage\r\n\r\n"), ok("{}"), ok("[1]"), ok("not json"), ok(std::string(10, '[')),
           std::string("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[]"),
@@ -233,6 +244,49 @@ TEST_F(Containers, EveryWrongAnswerIsAReason) {
 TEST_F(Containers, SilenceEndsAtTheDeadline) {
     EXPECT_THAT(ask("", true).why, HasSubstr("did not answer in time"));
     EXPECT_THAT(ask("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[", true).why, HasSubstr("did not answer in time"));
+}
+
+TEST_F(Containers, TheVersionSpokenIsTheOneThatWasChecked) {
+    const std::string path = at("version.sock");
+    std::string asked;
+    {
+        FakeEngine fake(path, ok("[]"), false);
+        Engine(path, 10'000ms).list();
+        fake.finish();
+        asked = fake.asked_;
+    }
+    EXPECT_THAT(asked, HasSubstr("GET /v1.41/containers/json?all=1 ")) << "the engine has 1.43";
+}
+
+TEST_F(Containers, AreInspectedInDetail) {
+    const std::string path = at("inspect.sock");
+    const FakeEngine fake(path, ok(R"({"Id":"abc","Name":"/edgeHub","RestartCount":4,"Config":{"Image":"i","Env":["a=b",
+        "StorageFolder=/data"],"Labels":{}},"State":{"Status":"exited","ExitCode":137,"OOMKilled":true,
+        "StartedAt":"2026-06-01T12:00:00.5Z","Health":{"Status":"unhealthy"}},"Mounts":[{"Destination":"/data"}]})"), false);
+    const auto seen = Engine(path, 10'000ms).inspect("edgeHub");
+    ASSERT_TRUE(seen.value && *seen.value) << seen.why;
+    const ContainerDetail& detail = *(*seen.value)->detail;
+    EXPECT_EQ((*seen.value)->name, "edgeHub");
+    EXPECT_EQ(detail.exit_code, 137);
+    EXPECT_TRUE(detail.oom_killed);
+    EXPECT_EQ(detail.restart_count, 4U);
+    EXPECT_EQ(detail.health, "unhealthy");
+    EXPECT_EQ(detail.storage_folder, "/data");
+    EXPECT_THAT(detail.mounts, ElementsAre("/data"));
+    EXPECT_EQ(detail.started, Stamp(std::chrono::sys_days(std::chrono::year(2026) / 6 / 1)) + 12h);
+}
+
+TEST(EngineLog, IsSplitIntoLinesWithAndWithoutHeaders) {
+    const std::string framed = std::string("\1\0\0\0\0\0\0\6", 8) + "one\ntw" + std::string("\2\0\0\0\0\0\0\2", 8) + "o\n";
+    EXPECT_THAT(split_log(framed), ElementsAre("one", "two"));
+    EXPECT_THAT(split_log("plain\nlines\x1b[m\n"), ElementsAre("plain", "lines [m"));
+    EXPECT_THAT(split_log(std::string("\1\0\0\0\xff\xff\xff\xff", 8) + "cut"), ElementsAre("cut")) << "a size that lies";
+    EXPECT_THAT(split_log(""), ElementsAre());
+}
+
+TEST(Engine, AsksForNoNameThatIsNone) {
+    EXPECT_FALSE(Engine("/nowhere", 10ms).inspect("../version").value);
+    EXPECT_FALSE(Engine("/nowhere", 10ms).logs("a?b", 1).value);
 }
 
 TEST(UnitOutcome, TellsFailureFromSocketActivation) {

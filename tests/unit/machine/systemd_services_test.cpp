@@ -1,4 +1,5 @@
 #include "vm-agent/machine/systemd_services.hpp"
+#include "vm-agent/machine/units.hpp"
 
 #include <sys/stat.h>
 
@@ -111,11 +112,7 @@ public:
 
 private:
     static FakeSystemd& of(void* self) { return *static_cast<FakeSystemd*>(self); }
-    static std::string path_of(const std::string& name) {
-        std::string path = std::string(systemd1::path) + "/unit/";
-        for (const char c : name) path += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-        return path;
-    }
+    static std::string path_of(const std::string& name) { return unit_object(name); }
     Unit& at(const char* path) {
         for (auto& [name, unit] : units_)
             if (path_of(name) == path) return unit;
@@ -275,7 +272,7 @@ TEST_F(SystemdServicesTest, UnitsThatAreNotInstalledAreLeftOut) {
     auto units = healthy();
     units.erase("aziot-tpmd.service");
     EXPECT_EQ(apply(units).units.size(), 4U);
-    const auto seen = observe_units({"aziot-tpmd.service", "aziot-edged.service"}, bus_->address);
+    const auto seen = observe_units(open_bus(bus_->address).get(), {"aziot-tpmd.service", "aziot-edged.service"}).units;
     EXPECT_EQ(seen[0].load, "not-found");
     EXPECT_EQ(seen[1].active, "active");
 }

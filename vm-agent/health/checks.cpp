@@ -1,0 +1,129 @@
+#include "vm-agent/health/check.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "vm-agent/config/judge.hpp"
+
+namespace eflow {
+
+const std::vector<Check>& checks() {
+    static const std::vector<Check> all{
+        {"identity.cert-readable", "The certificate file is PEM and holds at least one certificate"},
+        {"identity.key-readable", "The key file is one unencrypted PEM private key"},
+        {"identity.key-usable", "keyd can serve the key: RSA or EC P-256"},
+        {"identity.key-matches", "A certificate of the file belongs to the key"},
+        {"identity.leaf-first", "The certificate that belongs to the key stands first"},
+        {"identity.cn-matches-registration-id", "The leaf's CN is the registration ID"},
+        {"identity.cn-valid", "The leaf's CN is a registration ID of at most 64 characters"},
+        {"identity.chain-complete", "No issuer is missing between the file's certificates"},
+        {"identity.chain-verifies", "Signatures, CA flags, path lengths, constraints and purposes hold"},
+        {"identity.not-a-ca", "The leaf may not sign certificates"},
+        {"identity.client-auth", "The leaf may be used as a TLS client"},
+        {"identity.key-strength", "RSA keys have 2048 bits at least"},
+        {"identity.signature-strength", "No signature is made with MD5 or SHA-1"},
+        {"identity.current", "Every certificate is within its dates"},
+        {"identity.expires-soon", "Every certificate has more than 30 days left"},
+        {"identity.before-2038", "No certificate outlives the year 2037"},
+        {"files.owner-and-mode", "Certificate, key, their folders and config.toml have the documented owners and modes"},
+        {"files.readable-by-aziotcs", "certd can read the certificate, by upstream's own rule"},
+        {"files.readable-by-aziotks", "keyd can read the key, by upstream's own rule"},
+        {"files.key-protected", "Nobody but root and keyd can read or replace the key"},
+        {"files.no-stray-keys", "No private key lies where certificates belong"},
+        {"config.well-formed", "config.toml is what IoT Edge can parse"},
+        {"config.known-keys", "Every key of config.toml is one that IoT Edge knows"},
+        {"config.scope-id", "The ID scope has the form that DPS gives"},
+        {"config.endpoint", "The global endpoint is an https address"},
+        {"config.registration-id", "The registration ID in config.toml is one"},
+        {"config.matches-manifest", "config.toml says what /etc/eflow-agent/device.toml says"},
+        {"config.applied", "The services run with this config.toml"},
+        {"config.timeouts", "Timeouts and retries are within IoT Edge's limits"},
+        {"config.hostname", "The hostname is one that certificates can carry"},
+        {"services.aziot-edged", "aziot-edged.service runs"},
+        {"services.aziot-identityd", "aziot-identityd.service runs, or waits to be asked"},
+        {"services.aziot-keyd", "aziot-keyd.service runs, or waits to be asked"},
+        {"services.aziot-certd", "aziot-certd.service runs, or waits to be asked"},
+        {"services.aziot-tpmd", "aziot-tpmd.service runs, or waits to be asked"},
+        {"services.docker", "The container engine runs and answers"},
+        {"services.restarts", "No service is restarted again and again"},
+        {"services.last-error", "What a failing service said last"},
+        {"modules.edge-agent", "edgeAgent runs"},
+        {"modules.edge-hub", "edgeHub runs, or has never been deployed"},
+        {"modules.edge-hub-storage", "edgeAgent and edgeHub keep their state outside their containers"},
+        {"modules.restart-loops", "No module ends again and again"},
+        {"modules.deployment", "The deployment's status: 200, 400, 406, 412, 417 or 500"},
+        {"host.clock", "The clock is synchronised, and not behind the certificate"},
+        {"host.disk-space", "There is room for images, state and logs"},
+        {"host.log-rotation", "The container engine bounds its modules' logs"},
+        {"host.dns-server", "The container engine has DNS servers of its own"},
+        {"host.proxy-consistent", "Services, engine and edgeAgent use the same proxy"},
+        {"cloud.resolves", "The names of DPS and hub resolve", true},
+        {"cloud.dps-reachable", "DPS answers with a certificate that is trusted", true},
+        {"cloud.hub-reachable", "The hub answers with a certificate that is trusted", true},
+        {"cloud.registration", "DPS did not refuse this device"},
+    };
+    return all;
+}
+
+const ContainerSeen* container(const Observations& seen, std::string_view name) {
+    if (!seen.containers.value) return nullptr;
+    for (const auto& one : *seen.containers.value)
+        if (one.name == name) return &one;
+    return nullptr;
+}
+
+const UnitSeen* unit(const Observations& seen, std::string_view name) {
+    if (!seen.units.value) return nullptr;
+    for (const auto& one : *seen.units.value)
+        if (one.name == name) return &one;
+    return nullptr;
+}
+
+bool is_provisioned(const Observations& seen) {
+    if (!seen.config.value) return !seen.certificate_path.empty();
+    if (!seen.config.value->present) return false;
+    const auto provisioning = read_provisioning(seen.config.value->text);
+    return provisioning && provisioning->source != "none";
+}
+
+bool in_grace(const Observations& seen) {
+    const UnitSeen* edged = unit(seen, "aziot-edged.service");
+    if (edged == nullptr) return false;
+    // It stops them all when it ends, too.
+    if (edged->active == "deactivating" || edged->active == "activating") return true;
+    return edged->active == "active" && edged->changed > Stamp(seen.now) - grace;
+}
+
+bool tries_again(const DpsAnswer& answer) {
+    return answer.kind != DpsAnswer::Kind::nothing && answer.kind != DpsAnswer::Kind::refused;
+}
+
+std::string explain_exit(int code) {
+    struct Meaning {
+        int code;
+        const char* text;
+    };
+    // 125 to 127 are docker's and the shell's own; 128 + n is death by signal n; 153 and 154 are aziot-edged's.
+    static constexpr std::array meanings{
+        Meaning{0, "ended by itself, without an error"},
+        Meaning{1, "ended with an error of its own"},
+        Meaning{125, "the container engine could not run it"},
+        Meaning{126, "its command cannot be executed"},
+        Meaning{127, "its command was not found in the image"},
+        Meaning{130, "interrupted (SIGINT)"},
+        Meaning{134, "aborted (SIGABRT)"},
+        Meaning{137, "killed (SIGKILL): out of memory, or killed by hand or by docker"},
+        Meaning{139, "crashed (SIGSEGV)"},
+        Meaning{143, "asked to end (SIGTERM)"},
+        Meaning{153, "its settings are not usable"},
+        Meaning{154, "restarting after it was provisioned anew"},
+    };
+    const auto* known =
+        std::find_if(meanings.begin(), meanings.end(), [&](const Meaning& one) { return one.code == code; });
+    const std::string number = std::to_string(code);
+    if (known != meanings.end()) return number + ", " + known->text;
+    if (code > 128 && code < 160) return number + ", killed by signal " + std::to_string(code - 128);
+    return number;
+}
+
+}  // namespace eflow

@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "vm-agent/health/check.hpp"
+
+namespace eflow {
+
+namespace {
+
+constexpr unsigned many_restarts = 3;
+constexpr std::chrono::minutes lately{10};
+
+std::string id_of(std::string_view unit_name) {
+    return "services." + std::string(unit_name.substr(0, unit_name.rfind('.')));
+}
+
+/// A service that failed, or keeps being restarted. Socket-activated services that are inactive are well.
+bool is_failing(const UnitSeen& unit) {
+    return unit.active == "failed" || unit.sub == "auto-restart";
+}
+
+/// aziot-edged ends with 153 when it has no usable configuration, and systemd leaves it so
+/// (aziot-edged/src/error.rs, RestartPreventExitStatus): on a device that nobody has provisioned that is how it looks.
+bool awaits_configuration(const UnitSeen& unit, bool provisioned) {
+    return !provisioned && unit.name == "aziot-edged.service" && unit.active == "failed" && unit.exit_status == 153;
+}
+
+/// How the main process ended last, in words; empty when it never did.
+std::string ending(const UnitSeen& unit) {
+    constexpr int killed = 2;
+    constexpr int dumped = 3;
+    if (unit.exit_code == 0) return {};
+    if (unit.exit_code == killed || unit.exit_code == dumped) return explain_exit(128 + unit.exit_status);
+    return explain_exit(unit.exit_status);
+}
+
+std::string state_of(const UnitSeen& unit) {
+    std::string text = unit.active + " (" + unit.sub + ")";
+    if (is_failing(unit)) {
+        text += ", result " + unit.result;
+        if (const std::string end = ending(unit); !end.empty()) text += ", exit " + end;
+    }
+    return text;
+}
+
+/// The socket that would start a service on demand, when it is not listening.
+const UnitSeen* dead_socket(const Observations& seen, const UnitSeen& service) {
+    const std::string stem = service.name.substr(0, service.name.rfind('.'));
+    for (const auto& one : *seen.units.value)
+        if (one.name.ends_with(".socket") && one.name.starts_with(stem + ".") && one.load == "loaded" &&
+            one.active != "active")
+            return &one;
+    return nullptr;
+}
+
+Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAnswer& answer) {
+    const std::string id = id_of(unit.name);
+    const std::string state = state_of(unit);
+    if (unit.load == "not-found")
+        return failed(id, unit.name + " is not installed", "systemd knows no such unit",
+                      "Install IoT Edge: aziot-identity-service, aziot-edge and moby-engine.");
+    if (unit.load == "masked")
+        return failed(id, unit.name + " is masked", "systemd will not start it",
+                      "sudo systemctl unmask " + unit.name + "; sudo iotedge system restart");
+    if (awaits_configuration(unit, is_provisioned(seen)))
+        return skipped(id, unit.name + " waits for a configuration",
+                       state + ": it has none, as expected before provisioning");
+    if (is_failing(unit) && unit.name == "aziot-identityd.service" && tries_again(answer))
+        return warning(id, unit.name + " is started again and again until DPS can be reached",
+                       state + ", restarted " + std::to_string(unit.restarts) + " times", "See cloud.registration.");
+    if (is_failing(unit))
+        return failed(id, unit.name + " is failing", state + ", restarted " + std::to_string(unit.restarts) + " times",
+                      "Read what it says: journalctl -u " + unit.name + " -n 50");
+    if (const UnitSeen* socket = dead_socket(seen, unit); socket != nullptr && is_provisioned(seen))
+        return failed(id, socket->name + " does not listen, so nothing can reach " + unit.name,
+                      socket->active + " (" + socket->sub + ")", "sudo iotedge system restart");
+    if (unit.name == "aziot-edged.service" && unit.active == "inactive" && is_provisioned(seen) && seen.applied.applied)
+        return failed(id, unit.name + " is stopped", state, "sudo systemctl start aziot-edged.service");
+    return ok(id, unit.name + (unit.active == "inactive" ? " is ready, started on demand" : " is " + unit.active), state);
+}
+
+Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
+    constexpr auto id = "services.docker";
+    if (unit.load == "not-found") {
+        if (seen.containers.value) return ok(id, "The container engine answers", "systemd has no docker.service");
+        return failed(id, "There is no container engine", seen.containers.why, "Install moby-engine.");
+    }
+    if (unit.active != "active")
+        return failed(id, "docker.service is not running", state_of(unit),
+                      "sudo systemctl start docker.service; journalctl -u docker.service -n 50");
+    if (!seen.containers.value) {
+        // Who is not in the group docker cannot tell; a socket that is silent or gone is another matter.
+        if (seen.containers.why.find("ermission denied") != std::string::npos)
+            return skipped(id, "docker.service is active, and was not asked", seen.containers.why);
+        return failed(id, "docker.service is active and does not answer", seen.containers.why,
+                      "sudo systemctl restart docker.service");
+    }
+    return ok(id, "docker.service is active and answers", state_of(unit));
+}
+
+/// Looping: by the watcher's memory of unwanted ends, and by systemd's own count when the last one is recent.
+Finding judge_restarts(const Observations& seen, const DpsAnswer& answer) {
+    constexpr auto id = "services.restarts";
+    std::string detail;
+    for (const auto& unit : *seen.units.value) {
+        if (unit.name == "aziot-identityd.service" && tries_again(answer)) continue;
+        const std::size_t ends = seen.memory.recent_ends(unit.name, Stamp(seen.now));
+        const bool counted = unit.restarts >= many_restarts && unit.changed > Stamp(seen.now) - lately;
+        if (ends < Memory::loop && !counted) continue;
+        detail += (detail.empty() ? "" : "\n") + unit.name + ": " +
+                  (ends >= Memory::loop ? std::to_string(ends) + " times in ten minutes"
+                                        : std::to_string(unit.restarts) + " times since it was started");
+    }
+    if (detail.empty()) return ok(id, "No service is restarted again and again");
+    return failed(id, "A service ends and is restarted, again and again", detail,
+                  "Read what it says before it ends: journalctl -u UNIT -n 100");
+}
+
+Finding judge_last_error(const Observations& seen) {
+    constexpr auto id = "services.last-error";
+    std::string detail;
+    for (const auto& unit : *seen.units.value) {
+        if (!is_failing(unit) || awaits_configuration(unit, is_provisioned(seen))) continue;
+        const auto lines = seen.unit_logs.find(unit.name);
+        if (lines == seen.unit_logs.end()) continue;
+        detail += (detail.empty() ? "" : "\n") + unit.name + ":";
+        for (const auto& line : lines->second) detail += "\n  " + line;
+    }
+    if (detail.empty()) return ok(id, "No failing service has anything to say");
+    return warning(id, "What the failing services said last", detail, "journalctl -u UNIT -n 100 shows more.");
+}
+
+}  // namespace
+
+Findings judge_services_area(const Observations& seen, const DpsAnswer& answer) {
+    Findings findings;
+    if (!seen.units.value) {
+        for (const char* name : aziot_services) findings.push_back(skipped(id_of(name), "Not looked at", seen.units.why));
+        for (const char* id : {"services.docker", "services.restarts", "services.last-error"})
+            findings.push_back(skipped(id, "Not looked at", seen.units.why));
+        return findings;
+    }
+    for (const char* name : aziot_services)
+        if (const UnitSeen* seen_unit = unit(seen, name)) findings.push_back(judge_aziot(seen, *seen_unit, answer));
+    if (const UnitSeen* docker = unit(seen, docker_service)) findings.push_back(judge_docker(seen, *docker));
+    findings.push_back(judge_restarts(seen, answer));
+    findings.push_back(judge_last_error(seen));
+    return findings;
+}
+
+}  // namespace eflow

@@ -1,0 +1,94 @@
+#include "vm-agent/health/memory.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace eflow {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t most_names = 1000;
+constexpr std::size_t most_ends = 100;
+constexpr std::size_t longest_line = 400;
+
+std::int64_t micros(Stamp stamp) {
+    return stamp.time_since_epoch().count();
+}
+
+Stamp stamp_of(const json& number) {
+    return Stamp(std::chrono::microseconds(number.get<std::int64_t>()));
+}
+
+struct Phrase {
+    std::string_view text;
+    int code;
+};
+
+constexpr std::array phrases{
+    Phrase{"Deployment config in edge agent's desired properties is empty", 417},
+    Phrase{"Reconcile failed because of invalid schema", 412},
+    Phrase{"Reconcile failed because of invalid configuration format", 400},
+    Phrase{"Reconcile failed because of the an exception", 500},
+    Phrase{"Plan execution started for deployment", 0},
+    Phrase{"Plan execution ended for deployment", 200},
+};
+
+}  // namespace
+
+std::optional<Deployment> read_deployment(const std::vector<std::string>& lines) {
+    for (auto line = lines.rbegin(); line != lines.rend(); ++line)
+        for (const auto& phrase : phrases)
+            if (line->find(phrase.text) != std::string::npos)
+                return Deployment{phrase.code, line->substr(0, longest_line), {}};
+    return std::nullopt;
+}
+
+void Memory::note_end(const std::string& name, Stamp at) {
+    if (ends.size() >= most_names && ends.count(name) == 0) ends.erase(ends.begin());
+    auto& of_name = ends[name];
+    of_name.push_back(at);
+    const auto old = std::find_if(of_name.begin(), of_name.end(), [&](Stamp end) { return end > at - window; });
+    of_name.erase(of_name.begin(), old);
+    if (of_name.size() > most_ends) of_name.erase(of_name.begin());
+}
+
+std::size_t Memory::recent_ends(const std::string& name, Stamp now) const {
+    const auto found = ends.find(name);
+    if (found == ends.end()) return 0;
+    return static_cast<std::size_t>(std::count_if(found->second.begin(), found->second.end(),
+                                                  [&](Stamp end) { return end > now - window && end <= now; }));
+}
+
+std::string Memory::to_json() const {
+    json document = {{"schema", 1}, {"hub_has_run", hub_has_run}};
+    if (deployment)
+        document["deployment"] = {{"code", deployment->code}, {"text", deployment->text}, {"at", micros(deployment->at)}};
+    for (const auto& [name, stamps] : ends)
+        for (const Stamp stamp : stamps) document["ends"][name].push_back(micros(stamp));
+    return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Memory Memory::from_json(std::string_view text) {
+    Memory memory;
+    try {
+        const json document = json::parse(text);
+        if (document.at("schema") != 1) return {};
+        memory.hub_has_run = document.at("hub_has_run").get<bool>();
+        if (document.contains("deployment")) {
+            const json& one = document.at("deployment");
+            memory.deployment =
+                Deployment{one.at("code").get<int>(), one.at("text").get<std::string>(), stamp_of(one.at("at"))};
+        }
+        const json ends = document.value("ends", json::object());
+        for (const auto& [name, stamps] : ends.items())
+            for (const auto& stamp : stamps) memory.note_end(name, stamp_of(stamp));
+        return memory;
+    } catch (const json::exception&) {
+        return {};
+    }
+}
+
+}  // namespace eflow

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vm-agent/health/seen.hpp"
+
+namespace eflow {
+
+/// What edgeAgent said last about its deployment, in the codes that the cloud shows (edge-agent
+/// Core/DeploymentStatusCode.cs): 200, 400, 406, 412, 417, 500. 0 while it carries one out.
+struct Deployment {
+    int code = 406;
+    std::string text;  ///< the line that says so
+    Stamp at{};        ///< when that was, as far as known
+
+    bool operator==(const Deployment&) const = default;
+};
+
+/// The last word on the deployment in lines of edgeAgent's log, oldest first; nothing when none speaks of it. edgeAgent
+/// says it on a change and at its twin's refresh only, so a watcher remembers it (edge-agent Agent.cs,
+/// EdgeAgentConnection.cs, planrunner).
+std::optional<Deployment> read_deployment(const std::vector<std::string>& lines);
+
+/// What one look cannot show, kept by the watcher across looks and reboots.
+struct Memory {
+    static constexpr std::chrono::minutes window{10};  ///< in which ends are counted as a loop
+    static constexpr std::size_t loop = 3;             ///< this many are one
+
+    bool hub_has_run = false;                        ///< since this identity was provisioned
+    std::optional<Deployment> deployment;
+    std::map<std::string, std::vector<Stamp>> ends;  ///< by unit or container: unwanted ends, oldest first
+
+    /// An end that nobody asked for, of a unit or container.
+    void note_end(const std::string& name, Stamp at);
+    /// How many such ends lie in the window before `now`.
+    [[nodiscard]] std::size_t recent_ends(const std::string& name, Stamp now) const;
+
+    [[nodiscard]] std::string to_json() const;
+    /// An empty memory for a text that is none.
+    static Memory from_json(std::string_view text);
+
+    bool operator==(const Memory&) const = default;
+};
+
+}  // namespace eflow

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vm-agent/health/observations.hpp"
+
+namespace eflow {
+
+/// The kernel's word on its clock, as timedated's NTPSynchronized has it (systemd, basic/time-util and timedate/timedated:
+/// adjtimex succeeds and its maxerror is below 16 s).
+Sight<ClockSeen> observe_clock();
+
+/// Room on the file systems that the paths lie on, each file system once; paths that do not exist are left out.
+std::vector<DiskSeen> observe_disks(const std::vector<std::string>& paths);
+
+}  // namespace eflow

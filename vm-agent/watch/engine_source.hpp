@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "vm-agent/machine/containers.hpp"
+#include "vm-agent/watch/http_stream.hpp"
+
+namespace eflow {
+
+/// The container engine in the loop: its containers once, then its events, from the last one on after a connection was
+/// lost; edgeAgent and edgeHub in detail after each of theirs; and edgeAgent's log as it is written. Nothing here blocks:
+/// an engine that is gone, silent or speaks garbage is told of, and tried again until it is there.
+class EngineSource {
+public:
+    struct Handlers {
+        std::function<void(std::vector<ContainerSeen> containers)> listed;  ///< after each connection
+        std::function<void(const ContainerEvent& event)> happened;
+        std::function<void(const ContainerSeen& container)> inspected;
+        std::function<void(const std::string& line)> agent_said;
+        std::function<void(const std::string& why)> lost;
+    };
+
+    EngineSource(boost::asio::io_context& loop, std::string socket_path, Handlers handlers);
+
+    /// Connects and stays so until `rest`.
+    void start();
+    /// Lets go of the engine: its service does not run, and a connection would make systemd start it.
+    void rest(const std::string& why);
+    /// Asks for the list anew; a silent engine shows by it.
+    void refresh();
+
+private:
+    void connect();
+    void lose(const std::string& why);
+    void follow_events();
+    void list();
+    void take(std::string_view line);
+    void handle(const ContainerEvent& event);
+    void inspect(const std::string& name);
+    void follow_agent();
+    void get(const std::string& target, std::unique_ptr<HttpGet>& slot, HttpGet::Done done);
+
+    boost::asio::io_context& loop_;
+    std::string socket_path_;
+    Handlers handlers_;
+    boost::asio::steady_timer retry_;
+    std::chrono::milliseconds pause_{};
+    bool wanted_ = false;
+    bool told_lost_ = false;
+    std::string prefix_;            ///< of the API version; empty while there is no connection
+    std::int64_t last_nanos_ = 0;   ///< of the last event handled
+    bool listing_ = false;          ///< events that come meanwhile wait, so that an older list does not undo them
+    std::vector<ContainerEvent> waiting_;
+    std::unique_ptr<HttpGet> call_;  ///< ping or list
+    std::unique_ptr<HttpStream> events_;
+    LineCutter event_lines_;
+    struct Inspection {
+        std::unique_ptr<HttpGet> call;
+        bool again = false;  ///< something happened while it was under way
+    };
+    std::map<std::string, Inspection> inspections_;
+    std::unique_ptr<HttpStream> agent_log_;
+    LogUnframer agent_frames_;
+    LineCutter agent_lines_;
+    bool agent_read_ = false;  ///< its older lines have been read
+};
+
+}  // namespace eflow

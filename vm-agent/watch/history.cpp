@@ -1,0 +1,77 @@
+#include "vm-agent/watch/history.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace eflow {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t longest_line = 8 * 1024;
+
+void read_into(const std::string& path, Stamp since, std::vector<HistoryEntry>& entries) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        if (line.size() > longest_line) continue;
+        auto entry = HistoryEntry::from_json(line);
+        if (entry && entry->at >= since) entries.push_back(std::move(*entry));
+    }
+}
+
+}  // namespace
+
+std::string HistoryEntry::to_json() const {
+    return json{{"at", at.time_since_epoch().count()}, {"kind", kind}, {"what", what}, {"from", from}, {"to", to},
+                {"text", text}}
+        .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::optional<HistoryEntry> HistoryEntry::from_json(std::string_view line) {
+    // A line that a crash cut short is left out, like anything else that is none.
+    const json one = json::parse(line, nullptr, false);
+    if (!one.is_object()) return std::nullopt;
+    try {
+        return HistoryEntry{Stamp(std::chrono::microseconds(one.at("at").get<std::int64_t>())),
+                            one.at("kind").get<std::string>(),
+                            one.at("what").get<std::string>(),
+                            one.at("from").get<std::string>(),
+                            one.at("to").get<std::string>(),
+                            one.at("text").get<std::string>()};
+    } catch (const json::exception&) {
+        return std::nullopt;
+    }
+}
+
+bool History::append(const std::vector<HistoryEntry>& entries) const {
+    std::string text;
+    for (const auto& entry : entries) {
+        const std::string line = entry.to_json();
+        if (line.size() < longest_line) text += line + "\n";
+    }
+    if (text.empty()) return true;
+    struct stat status {};
+    if (stat(current_file().c_str(), &status) == 0 && static_cast<std::size_t>(status.st_size) + text.size() > limit_)
+        std::rename(current_file().c_str(), older_file().c_str());
+    const int file = open(current_file().c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (file < 0) return false;
+    const ssize_t written = write(file, text.data(), text.size());
+    close(file);
+    return written == static_cast<ssize_t>(text.size());
+}
+
+std::vector<HistoryEntry> History::read(Stamp since) const {
+    std::vector<HistoryEntry> entries;
+    read_into(older_file(), since, entries);
+    read_into(current_file(), since, entries);
+    return entries;
+}
+
+}  // namespace eflow

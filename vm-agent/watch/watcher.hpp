@@ -1,0 +1,121 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "vm-agent/config/watch_settings.hpp"
+#include "vm-agent/health/observations.hpp"
+#include "vm-agent/health/verdict.hpp"
+#include "vm-agent/machine/observe.hpp"
+#include "vm-agent/placement/tree.hpp"
+#include "vm-agent/watch/bus_source.hpp"
+#include "vm-agent/watch/changes.hpp"
+#include "vm-agent/watch/clock_source.hpp"
+#include "vm-agent/watch/engine_source.hpp"
+#include "vm-agent/watch/file_source.hpp"
+#include "vm-agent/watch/history.hpp"
+#include "vm-agent/watch/metrics.hpp"
+#include "vm-agent/watch/metrics_server.hpp"
+
+namespace eflow {
+
+/// Where a watcher looks, and what it does with what it sees.
+struct WatchOptions {
+    ObservationPoints points;
+    std::string status_file;   ///< replaced at each change; none when empty
+    std::string state_folder;  ///< memory and history; none when empty
+    std::string version;
+    std::function<WatchSettings()> settings;         ///< read at the start and on reload; may throw Failure
+    std::function<void(const LogLine& line)> log;    ///< a change, in one line
+    std::function<void(const Observations& seen, const Verdict& verdict)> judged;  ///< after each judgement
+    bool notifies = false;                           ///< tells systemd READY, STATUS and WATCHDOG
+};
+
+/// Follows a device in one thread and one loop: systemd, the container engine, files and the clock are descriptors in it,
+/// and nothing polls. Every event changes the observations, which are then judged as `check` judges them; what the verdict
+/// changes goes to the log, the status file, the history and the metrics. Losing a source is an observation.
+class Watcher {
+public:
+    Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions options);
+    ~Watcher();
+
+    void start();
+    /// Reads the settings anew and looks at everything again.
+    void reload();
+    /// Saves what is remembered and lets the loop end.
+    void stop();
+
+private:
+    void take_units(std::vector<UnitSeen> units, UnitProxies proxies);
+    void take_unit_change(const std::string& name, const UnitChange& change);
+    void note_unit(const UnitSeen& before, const UnitSeen& now);
+    void lose_units(const std::string& why);
+    void follow_engine();
+
+    void take_containers(std::vector<ContainerSeen> containers);
+    void take_container_event(const ContainerEvent& event);
+    void take_inspection(const ContainerSeen& container);
+    void take_agent_line(const std::string& line);
+    void note_container(const std::string& name, const std::string& from, const std::string& to,
+                        const std::string& text);
+
+    void look_at_files();
+    void look_at_logs_soon();
+    void look_around();
+    void expect_disks();
+
+    void judge_soon();
+    void judge_now();
+    void publish(const Verdict& verdict);
+    void apply_settings();
+    void save_memory_soon();
+    void save_memory();
+    void watchdog();
+    [[nodiscard]] Stamp now() const;
+
+    boost::asio::io_context& loop_;
+    const Tree& tree_;
+    WatchOptions options_;
+    History history_;
+    BusSource bus_;
+    EngineSource engine_;
+    FileSource files_;
+    ClockSource clock_;
+    boost::asio::steady_timer judge_timer_;
+    boost::asio::steady_timer log_timer_;
+    boost::asio::steady_timer round_timer_;  ///< disks, clock, a silent engine
+    boost::asio::steady_timer memory_timer_;
+    boost::asio::steady_timer watchdog_timer_;
+    std::unique_ptr<MetricsServer> metrics_;
+    WatchSettings settings_;
+
+    Observations seen_;
+    std::vector<UnitSeen> last_units_;            ///< kept while systemd cannot be asked, to tell what changed meanwhile
+    std::vector<ContainerSeen> last_containers_;  ///< likewise
+    bool engine_was_there_ = false;
+    std::map<std::string, Stamp> killed_;  ///< containers that somebody asked to end, by ID
+    std::vector<HistoryEntry> noted_;      ///< not yet written
+    std::optional<Verdict> verdict_;
+    std::optional<int> stage_;
+    LogLimit limit_;
+    WatchCounters counters_;
+    Stamp begun_{};
+    std::string written_;  ///< the status file's last text, without its time
+    bool judge_due_ = false;
+    bool memory_due_ = false;
+    unsigned log_looks_ = 0;
+    bool ready_ = false;
+    bool status_failed_ = false;  ///< told once
+    bool memory_failed_ = false;
+    std::chrono::steady_clock::time_point judged_at_{};
+    std::chrono::steady_clock::time_point saved_at_{};
+};
+
+}  // namespace eflow
