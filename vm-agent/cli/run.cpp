@@ -37,6 +37,10 @@ constexpr std::array verbs{
          "  eflow-agent provision --manifest device.toml --dry-run\n"
          "  eflow-agent --root /mnt/image provision --manifest device.toml --no-apply",
          declare_provision},
+    Verb{"post-install", "After Provision-EflowVm: adopt what it wrote, or complete it from the staged folder",
+         "eflow-agent --json post-install --bundle /home/iotedge-user/eflow-4f1c\n"
+         "  eflow-agent post-install                  # the material is where config.toml points",
+         declare_post_install},
     Verb{"status", "Where the device is and what is expected next; fast; needs no root",
          "eflow-agent status\n  eflow-agent --json status\n  eflow-agent status --watch", declare_status},
     Verb{"check", "Look at everything, and say what to do about each thing that is wrong",
@@ -164,6 +168,8 @@ int print_failure(const World& world, const GlobalOptions& options, std::string 
         report.data["error"] = {{"message", failure.what()}, {"remedy", failure.remedy()}};
         *world.out << to_json(report) << "\n";
         world.out->flush();
+        // Nothing beside it: what a command says on standard error is an exception to Invoke-EflowVmCommand.
+        return static_cast<int>(failure.code());
     }
     *world.err << "eflow-agent: " << plain(failure.what()) << "\n";
     if (!failure.remedy().empty()) *world.err << "  -> " << plain(failure.remedy()) << "\n";

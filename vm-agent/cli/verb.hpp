@@ -56,6 +56,7 @@ struct Verb {
 };
 
 Handler declare_provision(CLI::App& app);
+Handler declare_post_install(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_install_self(CLI::App& app);
 Handler declare_status(CLI::App& app);
