@@ -62,6 +62,8 @@ constexpr std::array verbs{
          "eflow-agent cert create-test --name plant7-gw-03 --out ./pki", declare_cert_create_test},
     Verb{"deprovision", "Take the identity off this device again",
          "eflow-agent deprovision --dry-run\n  eflow-agent deprovision --purge", declare_deprovision},
+    Verb{"firstboot", "Apply the identity that was baked into this image, once; the service of that name runs it",
+         "eflow-agent firstboot", declare_firstboot},
     Verb{"install-self", "Put this one file to work on a VM that came without it: no package manager, read-only root",
          "sudo ./eflow-agent install-self\n  eflow-agent install-self --dry-run\n"
          "  sudo /var/lib/eflow-agent/bin/eflow-agent install-self --uninstall",

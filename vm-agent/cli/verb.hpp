@@ -59,6 +59,7 @@ Handler declare_provision(CLI::App& app);
 Handler declare_post_install(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_install_self(CLI::App& app);
+Handler declare_firstboot(CLI::App& app);
 Handler declare_status(CLI::App& app);
 Handler declare_check(CLI::App& app);
 Handler declare_watch(CLI::App& app);
