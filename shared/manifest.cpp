@@ -82,7 +82,7 @@ bool is_windows_absolute(std::string_view path) {
 }
 
 std::string completed(const std::string& path, const std::filesystem::path& folder) {
-    if (path.empty() || path.front() == '/' || is_windows_absolute(path)) return path;
+    if (path.empty() || folder.empty() || path.front() == '/' || is_windows_absolute(path)) return path;
     return (folder / path).lexically_normal().string();
 }
 

@@ -35,7 +35,7 @@ struct Manifest {
 
 /// Reads device.toml, schema 1. Strict: every unknown key is named with the nearest known one, every missing or
 /// mistyped one too, all in one Failure(refused). `folder` completes relative paths (Windows paths with a drive or `\\`
-/// stay). [host] is checked for being a table and left to the shim.
+/// stay; an empty folder completes none). [host] is checked for being a table and left to the shim.
 Manifest parse_manifest(std::string_view text, const std::filesystem::path& folder);
 
 /// Edit distance of two names, a swap of neighbours counting once (optimal string alignment).

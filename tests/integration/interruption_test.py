@@ -71,8 +71,21 @@ def loose_folders(box):
         box.path(path).chmod(0o700)
 
 
+def left_by_provision_eflowvm(box):
+    """Its copies in the user's home, and the config.toml that names them."""
+    for folder in ("/home", "/home/iotedge-user", "/home/iotedge-user/certs", "/home/iotedge-user/private"):
+        box.path(folder).mkdir()
+    shutil.copyfile(pki.file("a.full.pem"), box.path("/home/iotedge-user/certs/leaf.pem"))
+    shutil.copyfile(pki.file("a.key"), box.path("/home/iotedge-user/private/leaf.key"))
+    box.path("/etc/aziot/config.toml").write_text(
+        '[provisioning]\nsource = "dps"\nglobal_endpoint = "https://global.azure-devices-provisioning.net/"\nid_scope = "0ne00A1B2C3"\n'
+        '[provisioning.attestation]\nmethod = "x509"\nidentity_cert = "file:///home/iotedge-user/certs/leaf.pem"\n'
+        'identity_pk = "file:///home/iotedge-user/private/leaf.key"\n')
+
+
 SCENARIOS = [Scenario("first", lambda box: None, lambda: provision("a")), Scenario("mending", loose_folders, lambda: provision("a")),
              Scenario("beside others", admin_config, lambda: provision("a")), Scenario("replacing", provisioned, lambda: provision("b")),
+             Scenario("adopting", left_by_provision_eflowvm, lambda: ["post-install"]),
              Scenario("deprovision", provisioned, lambda: ["deprovision"])]
 
 

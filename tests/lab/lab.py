@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A machine like the VM, booted for real: systemd as PID 1, a system bus, dockerd, the aziot units, DPS on loopback.
 
-    tests/lab/lab.py up [--variant writable|vm] [--var-mb N] [--build DIR]    prints the lab's folder
+    tests/lab/lab.py up [--variant writable|vm] [--suite S] [--build DIR]     prints the lab's folder
     tests/lab/lab.py exec FOLDER COMMAND…      runs it inside, as root
     tests/lab/lab.py push FOLDER FILE PATH [--owner USER:GROUP] [--mode 0644]
     tests/lab/lab.py reboot FOLDER
@@ -59,7 +59,8 @@ def children_of(pid):
 
 
 class Lab:
-    def __init__(self, variant="writable", var_mb=192, build=None, folder=None):
+    def __init__(self, variant="writable", var_mb=192, build=None, folder=None, suite="bookworm", agent=True):
+        """Without `agent` nothing of ours is in it: what is installed there is the test's affair."""
         if os.geteuid() != 0:
             raise LabError("the lab needs root (systemd-nspawn, mounts)")
         if folder:
@@ -70,13 +71,15 @@ class Lab:
             self.build = pathlib.Path(build or os.environ.get("LAB_BUILD") or REPOSITORY / "build/release").resolve()
             self.folder = pathlib.Path(tempfile.mkdtemp(prefix="eflow-lab-"))
             self.nspawn = self.leader = None
-            self._lay_out(variant, var_mb)
+            self._lay_out(variant, var_mb, suite)
         self.root = self.folder / "root"
+        self.has_agent = agent
+        self.program = "eflow-agent"
 
     # --- before it runs -----------------------------------------------------------------------------------------------
 
-    def _lay_out(self, variant, var_mb):
-        base = self._base()
+    def _lay_out(self, variant, var_mb, suite):
+        base = self._base(suite)
         root = self.folder / "root"
         data = self.folder / "data"
         var = self.folder / "var"
@@ -96,8 +99,29 @@ class Lab:
         else:
             raise LabError(f"no variant {variant}: writable, vm")
 
-    def _base(self):
-        done = subprocess.run([str(HERE / "build-rootfs")], stdout=subprocess.PIPE, text=True)
+    def seal(self):
+        """Makes what was laid out writable and changed since into an image: a read-only root, with /etc and /home as
+        overlays that keep changes, like the VM's. Before it boots."""
+        run("mount", "-o", "remount,bind,ro", self.root)
+        for name in ("etc", "home"):
+            self._overlay(self.root / name, self.root / name, self.folder / "data" / name)
+
+    def swap_root(self, change):
+        """An A/B update of a `vm`: another root file system, to which `change(root)` was done, below the same overlays.
+        While it is off."""
+        base = self._base("bookworm")
+        run("umount", "--recursive", self.root)
+        other = self.folder / "data" / "other"
+        other.mkdir()
+        self._overlay(base, other, self.folder / "data" / "b")
+        change(other)
+        run("mount", "--bind", other, self.root)
+        run("mount", "-o", "remount,bind,ro", self.root)
+        for name, store in (("etc", "data/etc"), ("home", "data/home"), ("var", "var")):
+            self._mount_overlay(other / name, self.root / name, self.folder / store)
+
+    def _base(self, suite):
+        done = subprocess.run([str(HERE / "build-rootfs"), suite], stdout=subprocess.PIPE, text=True)
         if done.returncode != 0:
             raise LabError("the root file system could not be built")
         return done.stdout.strip()
@@ -108,6 +132,11 @@ class Lab:
         for folder in (upper, work):
             folder.mkdir(parents=True)
         shutil.copystat(lower, upper)
+        Lab._mount_overlay(lower, target, store)
+
+    @staticmethod
+    def _mount_overlay(lower, target, store):
+        upper, work = pathlib.Path(store) / "upper", pathlib.Path(store) / "work"
         run("mount", "-t", "overlay", "eflow-lab", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", target)
 
     def path(self, vm_path):
@@ -134,8 +163,10 @@ class Lab:
 
     def up(self):
         """Boots, and returns when systemd says that everything has started."""
-        programs = {"bin/eflow-agent": "bin/eflow-agent", "lab/iotedge": "bin/iotedge",
+        programs = {"lab/iotedge": "bin/iotedge",
                     "lab/aziot-edged": "libexec/aziot/aziot-edged", "bin/dps_simulator": "lib/lab/dps_simulator"}
+        if self.has_agent:
+            programs["bin/eflow-agent"] = "bin/eflow-agent"
         for name in ("keyd", "certd", "identityd", "tpmd"):
             programs[f"lab/aziot-{name}"] = f"libexec/aziot-identity-service/aziot-{name}"
         binds = []
@@ -184,7 +215,7 @@ class Lab:
 
     def agent(self, *arguments, timeout=PATIENCE):
         """Runs eflow-agent inside; gives its exit code and its report."""
-        done = self.exec("eflow-agent", "--json", *arguments, timeout=timeout)
+        done = self.exec(self.program, "--json", *arguments, timeout=timeout)
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"stderr": done.stderr}
 
     def show(self, unit, name):
@@ -202,9 +233,12 @@ class Lab:
         return dict(line.split() for line in listed.splitlines())
 
     def reboot(self):
+        self.shut_down()
+        return self.up()
+
+    def shut_down(self):
         self._systemctl("reboot")
         self._wait_for_end()
-        return self.up()
 
     def power_cut(self):
         """Everything inside ends at once; what was not synced may be lost to it."""
@@ -240,6 +274,7 @@ def main():
     up = verbs.add_parser("up")
     up.add_argument("--variant", default="writable", choices=("writable", "vm"))
     up.add_argument("--var-mb", type=int, default=192)
+    up.add_argument("--suite", default="bookworm", help="Debian's release, e.g. trixie")
     up.add_argument("--build", help="a build folder; build/release unless told")
     for name in ("exec", "push", "reboot", "down"):
         verb = verbs.add_parser(name)
@@ -254,7 +289,7 @@ def main():
     options = parser.parse_args()
     try:
         if options.verb == "up":
-            lab = Lab(options.variant, options.var_mb, options.build)
+            lab = Lab(options.variant, options.var_mb, options.build, suite=options.suite)
             try:
                 print(f"systemd says: {lab.up()}", file=sys.stderr)
             except BaseException:

@@ -22,46 +22,12 @@ std::string absolute(const std::string& path) {
     return std::filesystem::absolute(path).lexically_normal().string();
 }
 
-Manifest manifest_of(const ProvisionOptions& options) {
-    if (options.manifest.empty()) return {};
-    const InputFile file = read_input(options.manifest, InputLimits::file_bytes);
-    if (file.state != InputFile::State::read)
-        throw Failure(ExitCode::refused, "the manifest " + options.manifest + " cannot be read: " + file.why,
-                      "Check the path, and that this user may read it.");
-    return parse_manifest(file.bytes.reveal(), std::filesystem::path(absolute(options.manifest)).parent_path());
-}
-
 /// The flag where it was given, else the manifest's value.
 void take(std::string& value, const std::string& flag) {
     if (!flag.empty()) value = flag;
 }
 void take(std::optional<std::string>& value, const std::string& flag) {
     if (!flag.empty()) value = flag;
-}
-
-void require(const std::string& value, const char* flag, const char* manifest_key) {
-    if (value.empty())
-        throw Failure(ExitCode::usage, std::string(flag) + " is missing",
-                      std::string("Give ") + flag + ", or a manifest with --manifest that sets " + manifest_key + ".");
-}
-
-Manifest merged(const ProvisionOptions& options) {
-    Manifest wanted = manifest_of(options);
-    take(wanted.scope_id, options.scope_id);
-    take(wanted.registration_id, options.registration_id);
-    take(wanted.certificate, options.certificate);
-    take(wanted.private_key, options.key);
-    take(wanted.global_endpoint, options.global_endpoint);
-    take(wanted.hostname, options.hostname);
-    if (!options.payload.empty()) wanted.payload = absolute(options.payload);
-    if (!options.trust_bundle.empty()) wanted.trust_bundle = absolute(options.trust_bundle);
-    if (!options.enrollment.empty())
-        wanted.enrollment = options.enrollment == "individual" ? Enrollment::individual : Enrollment::group;
-    require(wanted.scope_id, "--scope-id", "provisioning.scope_id");
-    require(wanted.registration_id, "--registration-id", "provisioning.registration_id");
-    require(wanted.certificate, "--cert", "identity.certificate");
-    require(wanted.private_key, "--key", "identity.private_key");
-    return wanted;
 }
 
 /// The value, or nothing with its finding noted.
@@ -135,38 +101,61 @@ void judge_trust_bundle(const Tree& tree, const std::string& path, Findings& fin
 
 }  // namespace
 
-JudgedRequest judge_request(const ProvisionOptions& options, const Tree& tree, Instant now) {
-    const Manifest wanted = merged(options);
+Manifest manifest_of(const ProvisionOptions& options) {
+    if (options.manifest.empty()) return {};
+    const InputFile file = read_input(options.manifest, InputLimits::file_bytes);
+    if (file.state != InputFile::State::read)
+        throw Failure(ExitCode::refused, "the manifest " + options.manifest + " cannot be read: " + file.why,
+                      "Check the path, and that this user may read it.");
+    return parse_manifest(file.bytes.reveal(), std::filesystem::path(absolute(options.manifest)).parent_path());
+}
+
+Manifest with_flags(Manifest manifest, const ProvisionOptions& options) {
+    take(manifest.scope_id, options.scope_id);
+    take(manifest.registration_id, options.registration_id);
+    take(manifest.certificate, options.certificate);
+    take(manifest.private_key, options.key);
+    take(manifest.global_endpoint, options.global_endpoint);
+    take(manifest.hostname, options.hostname);
+    if (!options.payload.empty()) manifest.payload = absolute(options.payload);
+    if (!options.trust_bundle.empty()) manifest.trust_bundle = absolute(options.trust_bundle);
+    if (!options.enrollment.empty())
+        manifest.enrollment = options.enrollment == "individual" ? Enrollment::individual : Enrollment::group;
+    return manifest;
+}
+
+JudgedRequest judge_request(const Manifest& wanted, const IdentityFiles& files, bool allow_after_2038, const Tree& tree,
+                            Instant now) {
     JudgedRequest judged;
     Findings& findings = judged.findings;
 
     const auto scope = judge_scope(wanted.scope_id, findings);
     const auto endpoint = judge_endpoint(wanted.global_endpoint, findings);
-    const auto registration_id = keep(RegistrationId::parse(wanted.registration_id), findings);
+    std::optional<RegistrationId> registration_id;
+    if (!wanted.registration_id.empty())
+        registration_id = keep(RegistrationId::parse(wanted.registration_id), findings);
 
-    const InputFile certificate = read_input(wanted.certificate, InputLimits::file_bytes);
-    const InputFile key = read_input(wanted.private_key, InputLimits::file_bytes);
-    if (certificate.state != InputFile::State::read)
+    if (files.certificate.state != InputFile::State::read)
         findings.push_back(failed("identity.cert-readable", "The certificate file cannot be read",
-                                  wanted.certificate + ": " + certificate.why, "Check the path of --cert."));
-    if (key.state != InputFile::State::read)
+                                  files.certificate_name + ": " + files.certificate.why, files.certificate_remedy));
+    if (files.key.state != InputFile::State::read)
         findings.push_back(failed("identity.key-readable", "The private key file cannot be read",
-                                  wanted.private_key + ": " + key.why, "Check the path of --key."));
-    if (certificate.state == InputFile::State::read && key.state == InputFile::State::read) {
+                                  files.key_name + ": " + files.key.why, files.key_remedy));
+    if (files.certificate.state == InputFile::State::read && files.key.state == InputFile::State::read) {
         IdentityExpectation expectation;
         expectation.registration_id = registration_id;
         expectation.enrollment = wanted.enrollment.value_or(Enrollment::group);
         expectation.now = now;
-        expectation.allow_after_2038 = options.allow_after_2038;
-        IdentityVerdict verdict = judge_identity(certificate.bytes.reveal(), wanted.certificate, key.bytes.reveal(),
-                                                 wanted.private_key, expectation);
+        expectation.allow_after_2038 = allow_after_2038;
+        IdentityVerdict verdict = judge_identity(files.certificate.bytes.reveal(), files.certificate_name,
+                                                 files.key.bytes.reveal(), files.key_name, expectation);
         append(findings, std::move(verdict.findings));
         judged.material = std::move(verdict.material);
     }
     if (wanted.payload) judge_payload(tree, *wanted.payload, findings);
     if (wanted.trust_bundle) judge_trust_bundle(tree, *wanted.trust_bundle, findings);
 
-    if (gravest(findings) == Severity::failed || !judged.material || !scope || !endpoint || !registration_id) {
+    if (gravest(findings) == Severity::failed || !judged.material || !scope || !endpoint) {
         judged.material.reset();
         return judged;
     }
@@ -179,7 +168,8 @@ JudgedRequest judge_request(const ProvisionOptions& options, const Tree& tree, I
     config.global_endpoint = *endpoint;
     // With registration_id set, identityd takes an unreadable certificate for a missing one and has keyd delete the
     // private key; without it the CN decides and the key survives (identity.rs get_identity_credentials).
-    if (registration_id->text() != judged.material->common_name) config.registration_id = registration_id->text();
+    if (registration_id && registration_id->text() != judged.material->common_name)
+        config.registration_id = registration_id->text();
     config.identity_cert_uri = file_uri(judged.certificate_path);
     config.identity_pk_uri = file_uri(judged.key_path);
     if (wanted.payload) config.payload_uri = file_uri(*wanted.payload);

@@ -15,6 +15,7 @@
 #include "shared/manifest.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/cli/version.hpp"
 #include "vm-agent/cloud/reach.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/identity/digest.hpp"
@@ -25,6 +26,9 @@ namespace eflow {
 
 namespace {
 
+constexpr const char* program_summary =
+    "Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong when it is not.";
+
 /// The verbs, in the order of the help. A name of two words is a verb of a group.
 constexpr std::array verbs{
     Verb{"provision", "Judge an identity, place it, write config.toml for DPS X.509 and apply it",
@@ -33,6 +37,10 @@ constexpr std::array verbs{
          "  eflow-agent provision --manifest device.toml --dry-run\n"
          "  eflow-agent --root /mnt/image provision --manifest device.toml --no-apply",
          declare_provision},
+    Verb{"post-install", "After Provision-EflowVm: adopt what it wrote, or complete it from the staged folder",
+         "eflow-agent --json post-install --bundle /home/iotedge-user/eflow-4f1c\n"
+         "  eflow-agent post-install                  # the material is where config.toml points",
+         declare_post_install},
     Verb{"status", "Where the device is and what is expected next; fast; needs no root",
          "eflow-agent status\n  eflow-agent --json status\n  eflow-agent status --watch", declare_status},
     Verb{"check", "Look at everything, and say what to do about each thing that is wrong",
@@ -54,13 +62,13 @@ constexpr std::array verbs{
          "eflow-agent cert create-test --name plant7-gw-03 --out ./pki", declare_cert_create_test},
     Verb{"deprovision", "Take the identity off this device again",
          "eflow-agent deprovision --dry-run\n  eflow-agent deprovision --purge", declare_deprovision},
+    Verb{"firstboot", "Apply the identity that was baked into this image, once; the service of that name runs it",
+         "eflow-agent firstboot", declare_firstboot},
+    Verb{"install-self", "Put this one file to work on a VM that came without it: no package manager, read-only root",
+         "sudo ./eflow-agent install-self\n  eflow-agent install-self --dry-run\n"
+         "  sudo /var/lib/eflow-agent/bin/eflow-agent install-self --uninstall",
+         declare_install_self},
 };
-
-std::string version_text() {
-    std::string text = EFLOW_VERSION;
-    if (!std::string_view(EFLOW_COMMIT).empty()) text += std::string("+") + EFLOW_COMMIT;
-    return text;
-}
 
 std::string footer(const Verb& verb) {
     std::string text =
@@ -107,7 +115,7 @@ void declare(CLI::App& app, GlobalOptions& options, Chosen& chosen) {
     app.add_option("--color", options.color, "auto, always or never")
         ->check(CLI::IsMember({"auto", "always", "never"}))
         ->type_name("WHEN");
-    app.set_version_flag("--version", "eflow-agent " + version_text());
+    app.set_version_flag("--version", [] { return version_details(); });
     app.require_subcommand(1);
     app.fallthrough();
     app.get_formatter()->column_width(34);
@@ -162,6 +170,8 @@ int print_failure(const World& world, const GlobalOptions& options, std::string 
         report.data["error"] = {{"message", failure.what()}, {"remedy", failure.remedy()}};
         *world.out << to_json(report) << "\n";
         world.out->flush();
+        // Nothing beside it: what a command says on standard error is an exception to Invoke-EflowVmCommand.
+        return static_cast<int>(failure.code());
     }
     *world.err << "eflow-agent: " << plain(failure.what()) << "\n";
     if (!failure.remedy().empty()) *world.err << "  -> " << plain(failure.remedy()) << "\n";
@@ -176,10 +186,7 @@ int run(const std::vector<std::string>& arguments, const World& world) {
     GlobalOptions options;
     Chosen chosen;
     try {
-        CLI::App app{
-            "Brings an Azure IoT Edge device into the cloud with an X.509 certificate, and says what is wrong "
-            "when it is not.",
-            "eflow-agent"};
+        CLI::App app{program_summary, "eflow-agent"};
         declare(app, options, chosen);
         try {
             std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -246,6 +253,18 @@ void reach_cloud(const Context& context, Observations& seen) {
     seen.dps = try_host(endpoint->host(), endpoint->port(), proxy);
     if (seen.device_info.value && *seen.device_info.value)
         seen.hub = try_host((*seen.device_info.value)->hub_name, "443", proxy);
+}
+
+std::span<const Verb> known_verbs() {
+    return verbs;
+}
+
+void visit_command_line(const std::function<void(const CLI::App&)>& visit) {
+    GlobalOptions options;
+    Chosen chosen;
+    CLI::App app{program_summary, "eflow-agent"};
+    declare(app, options, chosen);
+    visit(app);
 }
 
 std::unique_ptr<Services> services_of(const World& world) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/placement/rendered.hpp"
 #include "vm-agent/placement/transaction.hpp"
 
 namespace eflow {
@@ -13,8 +14,10 @@ struct SettleOptions {
     bool no_apply = false;
     bool no_wait = false;
     std::chrono::seconds timeout{};
-    std::vector<std::string> rendered_before;  ///< of the files that apply renders: those that were there before
-    bool had_config = false;
+    std::vector<RenderedFile> rendered_before;  ///< the files that apply renders, as they were
+    bool had_config = false;                    ///< one that the services can go back to
+    bool ran_before = true;             ///< the services did run with it; else that they do not again is no failure
+    bool copies_may_lie_about = false;  ///< stray keys are no fault of the device yet: they go once it is healthy
 };
 
 /// What follows a commit: apply, wait for the phase, and finish; or undo everything when the services will not take it.

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "shared/report.hpp"
@@ -55,7 +56,10 @@ struct Verb {
 };
 
 Handler declare_provision(CLI::App& app);
+Handler declare_post_install(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
+Handler declare_install_self(CLI::App& app);
+Handler declare_firstboot(CLI::App& app);
 Handler declare_status(CLI::App& app);
 Handler declare_check(CLI::App& app);
 Handler declare_watch(CLI::App& app);
@@ -63,6 +67,11 @@ Handler declare_history(CLI::App& app);
 Handler declare_cert_inspect(CLI::App& app);
 Handler declare_cert_verify(CLI::App& app);
 Handler declare_cert_create_test(CLI::App& app);
+
+/// Every verb, in the order of the help.
+std::span<const Verb> known_verbs();
+/// Hands over the parser as the program itself declares it, for what is written from it: man pages and completion.
+void visit_command_line(const std::function<void(const CLI::App&)>& visit);
 
 /// The tree to work on: the folder given with --root, or the running machine's.
 Tree tree_of(const Context& context);

@@ -298,7 +298,16 @@ std::optional<ProvisioningSeen> read_provisioning(std::string_view text) {
     seen.registration_id = text_at(*root, {"provisioning", "attestation", "registration_id"});
     seen.identity_cert = text_at(*root, {"provisioning", "attestation", "identity_cert"});
     seen.identity_pk = text_at(*root, {"provisioning", "attestation", "identity_pk"});
+    seen.payload = text_at(*root, {"provisioning", "payload", "uri"});
     return seen;
+}
+
+bool can_be_read(std::string_view text) {
+    return std::holds_alternative<toml::value>(parse_document(text));
+}
+
+bool could_be_applied(std::string_view text) {
+    return gravest(judge_config(text)) != Severity::failed && read_provisioning(text).has_value();
 }
 
 }  // namespace eflow

@@ -17,6 +17,7 @@ struct ProvisioningSeen {
     std::optional<std::string> registration_id;
     std::optional<std::string> identity_cert;  ///< URI; absent when issued by a table
     std::optional<std::string> identity_pk;
+    std::optional<std::string> payload;  ///< URI
 };
 
 /// The config checks that the text alone decides: well-formed, known-keys, scope-id, endpoint, timeouts, hostname, with
@@ -26,6 +27,13 @@ Findings judge_config(std::string_view text);
 
 /// Nothing when the text is no TOML or holds no [provisioning].
 std::optional<ProvisioningSeen> read_provisioning(std::string_view text);
+
+/// Whether the text is TOML that upstream could parse.
+bool can_be_read(std::string_view text);
+
+/// Whether `iotedge config apply` could take the text, as far as the text alone decides: it can be read, provisions,
+/// and no rule of upstream's is broken.
+bool could_be_applied(std::string_view text);
 
 /// `text` with every secret value (connection strings, symmetric keys, passwords, pin-values) replaced by "***".
 /// For showing: diffs, reports, bundles.

@@ -159,10 +159,36 @@ bool is_dps_x509(const ProvisioningSeen& seen) {
     return seen.source == "dps" && seen.method == "x509" && seen.identity_cert;
 }
 
+bool has_only(const toml::value& table, std::initializer_list<std::string_view> known) {
+    for (const auto& [key, value] : table.as_table())
+        if (std::find(known.begin(), known.end(), key) == known.end()) return false;
+    return true;
+}
+
+/// The beginning of DPS X.509 and of nothing else, as a writer that died half way leaves it.
+bool is_unfinished(const toml::value& root) {
+    const toml::value* provisioning = value_at(root, {"provisioning"});
+    if (provisioning == nullptr || !provisioning->is_table() ||
+        !has_only(*provisioning, {"source", "global_endpoint", "id_scope", "payload", "attestation"}) ||
+        (provisioning->as_table().count("source") > 0 && text_at(root, {"provisioning", "source"}) != "dps"))
+        return false;
+    const toml::value* attestation = value_at(root, {"provisioning", "attestation"});
+    if (attestation == nullptr) return true;
+    if (!attestation->is_table()) return false;
+    const auto& keys = attestation->as_table();
+    const auto absent_or_text = [&](const char* key) { return keys.count(key) == 0 || keys.at(key).is_string(); };
+    return has_only(*attestation, {"method", "registration_id", "identity_cert", "identity_pk"}) &&
+           (keys.count("method") == 0 || text_at(*attestation, {"method"}) == "x509") &&
+           absent_or_text("identity_cert") && absent_or_text("identity_pk");
+}
+
 /// The provisioning that stands beside the one that is wanted.
-Finding judge_existing(const std::optional<ProvisioningSeen>& seen, const ManagedConfig& managed, bool force) {
+Finding judge_existing(const toml::value& root, const std::optional<ProvisioningSeen>& seen,
+                       const ManagedConfig& managed, bool force) {
     constexpr auto id = "config.matches-manifest";
     if (!seen) return ok(id, "config.toml holds no provisioning yet");
+    if (!is_dps_x509(*seen) && is_unfinished(root))
+        return ok(id, "config.toml holds the beginning of a provisioning by DPS X.509, which is completed");
     if (!is_dps_x509(*seen)) {
         const std::string detail = "/etc/aziot/config.toml provisions this device by " + described(*seen);
         if (force)
@@ -289,7 +315,7 @@ Spliced splice(std::string_view existing, const ManagedConfig& managed, bool for
         return spliced;
     }
     const toml::value& before = std::get<toml::value>(parsed);
-    spliced.findings.push_back(judge_existing(read_provisioning(existing), managed, force));
+    spliced.findings.push_back(judge_existing(before, read_provisioning(existing), managed, force));
 
     std::string text(existing);
     if (!same_provisioning(before, managed)) text = replace_tables(text, {"provisioning"}, render(managed));

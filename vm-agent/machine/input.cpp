@@ -19,8 +19,13 @@ InputFile read_input(const std::string& path, std::size_t limit) {
         if (error == ENOENT || error == ENOTDIR) return {State::missing, {}, "there is no such file"};
         return {State::not_readable, {}, std::strerror(error)};
     }
+    return read_descriptor(file.get(), limit);
+}
+
+InputFile read_descriptor(int descriptor, std::size_t limit) {
+    using State = InputFile::State;
     struct stat status {};
-    if (fstat(file.get(), &status) != 0) return {State::not_readable, {}, std::strerror(errno)};
+    if (fstat(descriptor, &status) != 0) return {State::not_readable, {}, std::strerror(errno)};
     if (!S_ISREG(status.st_mode)) return {State::not_a_file, {}, "it is a folder, a pipe or a device, not a file"};
     if (static_cast<std::size_t>(status.st_size) > limit)
         return {
@@ -31,7 +36,7 @@ InputFile read_input(const std::string& path, std::size_t limit) {
     SecretBytes bytes(static_cast<std::size_t>(status.st_size));
     std::size_t filled = 0;
     while (filled < bytes.size()) {
-        const ssize_t count = read(file.get(), bytes.data() + filled, bytes.size() - filled);
+        const ssize_t count = read(descriptor, bytes.data() + filled, bytes.size() - filled);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return {State::not_readable, {}, std::strerror(errno)};
         if (count == 0) return {State::not_readable, {}, "it became shorter while it was read"};

@@ -17,5 +17,7 @@ struct InputFile {
 /// Reads a regular file of at most `limit` bytes, links followed as the user meant. Never blocks: a FIFO or a device is
 /// told from a file before it is read, and a file over the limit is not read at all.
 InputFile read_input(const std::string& path, std::size_t limit);
+/// The same of a descriptor that is open for reading.
+InputFile read_descriptor(int descriptor, std::size_t limit);
 
 }  // namespace eflow

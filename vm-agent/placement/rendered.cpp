@@ -1,19 +1,24 @@
 #include "vm-agent/placement/rendered.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstring>
 #include <tuple>
+#include <utility>
 
 #include "shared/failure.hpp"
+#include "vm-agent/placement/errors.hpp"
+#include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/plan.hpp"
 
 namespace eflow {
 
 namespace {
+
+constexpr std::size_t largest_rendered = 1024 * 1024;
 
 bool older(const struct stat& a, const struct stat& b) {
     return std::tie(a.st_mtim.tv_sec, a.st_mtim.tv_nsec) < std::tie(b.st_mtim.tv_sec, b.st_mtim.tv_nsec);
@@ -43,15 +48,43 @@ std::vector<std::string> rendered_present(const Tree& tree) {
     return present;
 }
 
-void remove_rendered(const Tree& tree, const std::vector<std::string>& keep) {
+std::vector<RenderedFile> read_rendered(const Tree& tree) {
+    std::vector<RenderedFile> files;
+    for (const char* path : rendered_files) {
+        const auto status = tree.status(path);
+        auto bytes = status ? tree.read(path, largest_rendered) : std::nullopt;
+        if (!bytes) continue;
+        files.push_back(
+            {path, {status->st_uid, status->st_gid, status->st_mode & 07777}, status->st_mtim, std::move(*bytes)});
+    }
+    return files;
+}
+
+void restore_rendered(const Tree& tree, const std::vector<RenderedFile>& before) {
     for (const std::string path : rendered_files) {
-        if (std::find(keep.begin(), keep.end(), path) != keep.end()) continue;
-        const auto slash = path.rfind('/');
-        const auto folder = tree.directory(path.substr(0, slash));
+        const auto old =
+            std::find_if(before.begin(), before.end(), [&](const RenderedFile& one) { return one.path == path; });
+        const auto folder = tree.directory(folder_of(path));
         if (!folder) continue;
-        if (unlinkat(folder->get(), path.c_str() + slash + 1, 0) != 0 && errno != ENOENT)
-            throw Failure(ExitCode::not_restored, "cannot remove " + path + ": " + std::strerror(errno),
-                          "Remove it by hand: rm " + path);
+        const std::string name = name_of(path);
+        try {
+            if (old == before.end()) {
+                remove_name(*folder, name, path);
+                continue;
+            }
+            const auto status = tree.status(path);
+            if (status && status->st_mtim.tv_sec == old->modified.tv_sec &&
+                status->st_mtim.tv_nsec == old->modified.tv_nsec)
+                continue;  // nobody has rendered it anew
+            fill(*folder, name, old->bytes.reveal(), old->access, path);
+            // The time as well: by it upstream tells whether config.toml has been applied.
+            const std::array<timespec, 2> times{{{0, UTIME_OMIT}, old->modified}};
+            if (utimensat(folder->get(), filling_name(name).c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0)
+                throw system_failure("cannot set the time of", path, errno);
+            rename_filled(*folder, name, path);
+        } catch (const Failure& failure) {
+            throw Failure(ExitCode::not_restored, failure.what(), failure.remedy());
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "shared/secret.hpp"
+#include "vm-agent/placement/atomic_file.hpp"
 #include "vm-agent/placement/tree.hpp"
 
 namespace eflow {
@@ -28,7 +30,17 @@ AppliedState applied_state(const Tree& tree);
 /// Those of the rendered files that are there.
 std::vector<std::string> rendered_present(const Tree& tree);
 
-/// Removes the rendered files that are not among `keep`. Throws Failure(not_restored) naming the one that stays.
-void remove_rendered(const Tree& tree, const std::vector<std::string>& keep);
+/// A rendered file as it was, to be put back.
+struct RenderedFile {
+    std::string path;
+    NumericAccess access;
+    timespec modified{};
+    SecretBytes bytes;
+};
+std::vector<RenderedFile> read_rendered(const Tree& tree);
+
+/// Puts the rendered files back as they were, bytes, owner, mode and time; those that were not there go. Throws
+/// Failure(not_restored) naming the one that is not as it was.
+void restore_rendered(const Tree& tree, const std::vector<RenderedFile>& before);
 
 }  // namespace eflow

@@ -1,0 +1,18 @@
+# Writes the scripts into a header as byte lists: any text, any length, no delimiter to think of.
+#   cmake -DOUTPUT=FILE -DSCRIPTS=A;B -P embed.cmake
+set(text "#pragma once\n\n#include <array>\n#include <string_view>\n\nnamespace eflow {\n\n")
+string(APPEND text "struct EmbeddedScript {\n    std::string_view name;\n    std::string_view text;\n};\n\n")
+set(table "")
+set(count 0)
+foreach(script ${SCRIPTS})
+    get_filename_component(name ${script} NAME)
+    file(READ ${script} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(APPEND text "inline constexpr char script_${count}[] = {${bytes}};\n")
+    string(APPEND table "    EmbeddedScript{\"${name}\", {script_${count}, sizeof(script_${count})}},\n")
+    math(EXPR count "${count} + 1")
+endforeach()
+string(APPEND text "\ninline constexpr std::array<EmbeddedScript, ${count}> embedded_scripts{{\n${table}}};\n\n}  // namespace eflow\n")
+file(WRITE ${OUTPUT}.new "${text}")
+file(COPY_FILE ${OUTPUT}.new ${OUTPUT} ONLY_IF_DIFFERENT)
+file(REMOVE ${OUTPUT}.new)
