@@ -43,7 +43,9 @@ public:
                              "vswitchName", "vswitchType", "ip4Address", "ip4PrefixLength", "ip4GatewayAddress"}}};
         files["C:\\id\\cert.pem"] = pem_with_cn("plant7-gw-03");
         files["C:\\id\\key.pem"] = key_pem;
-        std::string program = "\x7f" "ELF";
+        std::string program =
+            "\x7f"
+            "ELF";
         program.resize(64, '\0');
         program[18] = 0x3e;
         files["C:\\tools\\eflow-agent"] = program;

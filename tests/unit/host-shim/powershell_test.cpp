@@ -1,8 +1,8 @@
 #include "host-shim/powershell.hpp"
 
 #include <gtest/gtest.h>
+#include <eflow_embedded_scripts.hpp>
 
-#include "host-shim/embedded.hpp"
 #include "host-shim/vm_session.hpp"
 #include "shared/failure.hpp"
 
