@@ -1,8 +1,7 @@
 #include "host-shim/powershell.hpp"
 
-#include <algorithm>
+#include <eflow_embedded_scripts.hpp>
 
-#include "host-shim/embedded.hpp"
 #include "shared/failure.hpp"
 
 namespace eflow {

@@ -40,7 +40,7 @@ std::string told(const Report& report) {
                 "  (" + plain_text(finding.id) + ")\n" + indented(finding.detail, "         ");
         if (!finding.remedy.empty()) text += indented("What to do: " + finding.remedy, "         ");
     }
-    text += std::to_string(fine) + " checks in order.\n";
+    text += std::to_string(fine) + (fine == 1 ? " check" : " checks") + " in order.\n";
     if (report.data.contains("steps") && !report.data["steps"].empty()) {
         text += "\nSteps\n";
         for (const auto& step : report.data["steps"]) {

@@ -17,8 +17,8 @@ struct VmAnswer {
     std::map<std::string, std::string> files;   ///< decoded, by the key of their begin and end
 
     [[nodiscard]] bool finished(const std::string& command) const {
-        const auto done = values.find("done");
-        return !called.failed() && done != values.end() && done->second == command;
+        const auto last = values.find("finished");
+        return !called.failed() && last != values.end() && last->second == command;
     }
 };
 

@@ -1,10 +1,9 @@
 #include "host-shim/workflow.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <utility>
 
+#include "host-shim/agent.hpp"
 #include "host-shim/module.hpp"
 #include "host-shim/preflight.hpp"
 #include "host-shim/state.hpp"
@@ -18,7 +17,6 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::size_t largest_agent = 64 * 1024 * 1024;
 constexpr seconds for_facts{180};
 constexpr seconds for_a_copy{300};
 constexpr seconds for_a_command{180};
@@ -50,32 +48,6 @@ bool says(const Called& called, std::string_view word) {
     const std::string_view trimmed = std::string_view(text).substr(begin, end - begin + 1);
     return trimmed.size() == word.size() && std::equal(trimmed.begin(), trimmed.end(), word.begin(),
                                                        [](char a, char b) { return (a | 32) == (b | 32); });
-}
-
-/// "eflow-agent 0.1.0" as numbers; nothing for what is no version.
-std::optional<std::array<int, 3>> version_in(const std::string& text) {
-    std::array<int, 3> parts{};
-    const auto begin = text.find_first_of("0123456789");
-    if (begin == std::string::npos) return std::nullopt;
-    const char* at = text.data() + begin;
-    const char* const end = text.data() + text.size();
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-        const auto [stop, error] = std::from_chars(at, end, parts[i]);
-        if (error != std::errc{}) return std::nullopt;
-        if (i + 1 < parts.size() && (stop == end || *stop != '.')) return std::nullopt;
-        at = stop + 1;
-    }
-    return parts;
-}
-
-/// The machine an ELF file is for, as `uname -m` names it; empty when it is none of ours.
-std::string machine_of(std::string_view file) {
-    if (file.size() < 20 || !file.starts_with("\x7f"
-                                              "ELF"))
-        return {};
-    const unsigned machine =
-        static_cast<unsigned char>(file[18]) | static_cast<unsigned>(static_cast<unsigned char>(file[19])) << 8;
-    return machine == 0x3e ? "x86_64" : machine == 0xb7 ? "aarch64" : "";
 }
 
 class Provisioning {
@@ -221,9 +193,11 @@ private:
                  ExitCode::machine_lacks);
         if (answer.values.count("leftover") > 0)
             note("What an interrupted earlier run had staged in the VM was removed.");
-        remember_agent(answer);
-        if (!options_.restart && already_has_this_identity(answer)) {
+        agent_ = agent_to_bring(host_, options_, answer);
+        if (const auto status = options_.restart ? std::nullopt : status_with_identity(answer, request_)) {
             done_early_ = true;
+            report_.phase = status->phase;
+            report_.data["agent"] = nlohmann::json::parse(to_json(*status));
             report_.exit_code = ExitCode::done;
             note("The VM is provisioned with this identity already: it was left alone.");
         }
@@ -254,7 +228,7 @@ private:
                         "tar failed in /run/eflow-shim-" + id_,
                         "Is /run full? Invoke-EflowVmCommand 'df -h /run' tells."),
                  ExitCode::machine_lacks);
-        const Report judged = agent_report(answer, "report");
+        const Report judged = agent_report(answer, "report", "code");
         if (judged.exit_code == ExitCode::done) return;
         take_over(judged, answer);
         fail(
@@ -310,13 +284,13 @@ private:
             fail(explain("shim.finish", "The agent's post-install was not heard to the end", answer.called),
                  code_of(answer.called, ExitCode::timed_out));
         if (const auto code = answer.values.find("install-code"); code != answer.values.end() && code->second != "0") {
-            const Report installed = agent_report(answer, "install");
+            const Report installed = agent_report(answer, "install", "install-code");
             take_over(installed, answer);
             fail(failed("shim.finish", "The agent could not be installed in the VM",
                         "install-self ended with exit code " + code->second, "See the agent's findings."),
                  installed.exit_code);
         }
-        const Report outcome = agent_report(answer, "report");
+        const Report outcome = agent_report(answer, "report", "code");
         take_over(outcome, answer);
         if (module_trouble_) {
             if (outcome.exit_code == ExitCode::done) module_trouble_->severity = Severity::warning;
@@ -426,73 +400,6 @@ private:
         if (options_.force) out.emplace_back("--force");
         if (options_.allow_after_2038) out.emplace_back("--allow-after-2038");
         return out;
-    }
-
-    void remember_agent(const VmAnswer& answer) {
-        const auto path = answer.values.find("agent");
-        const auto version = answer.values.find("agent-version");
-        const bool there = path != answer.values.end();
-        const auto theirs = version != answer.values.end() ? version_in(version->second) : std::nullopt;
-        const auto ours = version_in(EFLOW_VERSION);
-        // An agent that an image was baked with is the image builder's to replace.
-        const bool baked = there && path->second.starts_with("/usr/");
-        if (there && (baked || (theirs && *theirs >= *ours))) return;
-        const std::string file = options_.agent.empty() ? host_.program_folder() + "eflow-agent" : options_.agent;
-        auto content = host_.read(file, largest_agent);
-        if (const auto* why = std::get_if<std::string>(&content)) {
-            if (there && options_.agent.empty()) return;
-            fail(failed("shim.prepare", "There is no agent for the VM", file + ": " + *why,
-                        "Put the Linux program eflow-agent beside eflow-shim.exe, or give its path with --agent."),
-                 ExitCode::machine_lacks);
-        }
-        agent_ = std::move(std::get<SecretBytes>(content));
-        const auto arch = answer.values.find("arch");
-        const std::string machine = machine_of(agent_->reveal());
-        if (machine.empty() || (arch != answer.values.end() && arch->second != machine))
-            fail(failed("shim.prepare", "The agent is for another machine",
-                        file + " is " + (machine.empty() ? "no Linux program" : "for " + machine) + ", the VM is " +
-                            (arch != answer.values.end() ? arch->second : "unknown"),
-                        "Use the eflow-agent that was built for the VM."),
-                 ExitCode::machine_lacks);
-    }
-
-    [[nodiscard]] bool already_has_this_identity(const VmAnswer& answer) {
-        const auto file = answer.files.find("status");
-        if (file == answer.files.end()) return false;
-        try {
-            const Report status = report_from_json(file->second);
-            const auto text = [&](const char* table, const char* key) {
-                return status.data.contains(table) ? status.data[table].value(key, std::string()) : std::string();
-            };
-            const bool healthy = status.phase == Phase::awaiting_deployment || status.phase == Phase::deploying ||
-                                 status.phase == Phase::running;
-            if (!healthy || text("identity", "sha256") != request_.leaf->sha256 ||
-                text("provisioning", "id_scope") != request_.device.scope_id)
-                return false;
-            if (request_.device.global_endpoint) {
-                const auto wanted = DpsEndpoint::parse(*request_.device.global_endpoint);
-                const auto there = DpsEndpoint::parse(text("provisioning", "global_endpoint"));
-                if (!(std::holds_alternative<DpsEndpoint>(there) &&
-                      std::get<DpsEndpoint>(there).url() == std::get<DpsEndpoint>(wanted).url()))
-                    return false;
-            }
-            report_.phase = status.phase;
-            report_.data["agent"] = nlohmann::json::parse(file->second);
-            return true;
-        } catch (const std::exception&) {
-            return false;  // An agent that cannot say what it is gets the whole treatment.
-        }
-    }
-
-    [[nodiscard]] Report agent_report(const VmAnswer& answer, const std::string& name) const {
-        const auto file = answer.files.find(name);
-        const auto code = answer.values.find("code");
-        const std::string exit_code = code != answer.values.end() ? code->second : "unknown";
-        if (file == answer.files.end() || file->second.empty())
-            throw Failure(
-                ExitCode::internal, "the agent in the VM gave no report; its exit code was " + exit_code,
-                "Is it too old? Invoke-EflowVmCommand 'sudo eflow-agent --version' tells; --agent puts in another.");
-        return report_from_json(file->second);
     }
 
     /// The agent's report becomes ours: phase, findings, changes, and the whole of it as data.agent.

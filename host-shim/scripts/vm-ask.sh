@@ -5,4 +5,4 @@ if find_agent; then
     "$agent" "$1" --json | base64
     say end report
 fi
-say done ask
+say finished ask

@@ -1,4 +1,4 @@
 # Removes what was staged.
 if [ -e "$stage" ]; then wipe "$stage"; fi
 [ ! -e "$stage" ] && say removed "$stage"
-say done clean
+say finished clean

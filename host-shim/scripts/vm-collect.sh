@@ -6,4 +6,4 @@ if find_agent; then
     say code $?
     [ -f "$stage/support.tar.gz" ] && chown -R "${SUDO_UID:-0}:${SUDO_GID:-0}" "$stage" && say bundle "$stage/support.tar.gz"
 fi
-say done collect
+say finished collect

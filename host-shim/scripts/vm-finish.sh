@@ -15,4 +15,4 @@ if [ "$code" -eq 0 ]; then
     send report "$stage/report.json"
 fi
 wipe "$stage" && say removed "$stage"
-say done finish
+say finished finish

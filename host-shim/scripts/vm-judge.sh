@@ -7,4 +7,4 @@ shift
 "$agent" post-install --bundle "$stage/work/bundle" --dry-run --json "$@" >"$stage/report.json"
 say code $?
 send report "$stage/report.json"
-say done judge
+say finished judge

@@ -16,4 +16,4 @@ if find_agent; then
     send status "$stage/status.json"
     rm -f "$stage/status.json"
 fi
-say done prepare
+say finished prepare

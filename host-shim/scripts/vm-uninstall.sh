@@ -12,4 +12,4 @@ if find_agent; then
             ;;
     esac
 fi
-say done uninstall
+say finished uninstall

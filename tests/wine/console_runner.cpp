@@ -1,7 +1,7 @@
 // Runs a program in this console with its output in files, and presses Ctrl-C there when the test sends a byte.
 //   console_runner PORT OUT ERR PROGRAM ARGUMENTS...
-#include <winsock2.h>
 #include <windows.h>
+#include <winsock2.h>
 
 #include <cwchar>
 #include <string>
@@ -45,7 +45,8 @@ extern "C" int wmain(int count, wchar_t** values) {
     startup.hStdOutput = file_for_child(values[2]);
     startup.hStdError = file_for_child(values[3]);
     PROCESS_INFORMATION process{};
-    if (CreateProcessW(values[4], command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &process) == 0) return 91;
+    if (CreateProcessW(values[4], command.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &startup, &process) == 0)
+        return 91;
     std::thread listening([test] {
         char byte = 0;
         while (recv(test, &byte, 1, 0) == 1) GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0);

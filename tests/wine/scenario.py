@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import shutil
 import socket
 import subprocess
 import sys
@@ -49,16 +50,22 @@ class Scenario(unittest.TestCase):
     generation = "1.5"
     may_leave_staged = False
 
+    @classmethod
+    def setUpClass(cls):
+        # A prefix a class: to clone and start one takes longer than a scenario.
+        cls.prefix = Prefix()
+        cls.addClassCleanup(cls.prefix.close)
+
     def setUp(self):
         self.workshop = tempfile.TemporaryDirectory(prefix="eflow-wine-")
         self.addCleanup(self.workshop.cleanup)
-        self.prefix = Prefix()
-        self.addCleanup(self.prefix.close)
         self.vm = VirtualMachine(AGENT_STANDIN)
         self.addCleanup(self.vm.close)
         self.world = World(self.prefix, self.vm, self.generation)
         self.bridge = Bridge(self.world)
         self.addCleanup(self.bridge.close)
+        for folder in ("C:\\ProgramData\\eflow-shim", "C:\\identity", "C:\\tools"):
+            shutil.rmtree(self.prefix.linux(folder), ignore_errors=True)
         folder = "C:\\" + POWERSHELL.replace("/", "\\")
         self.prefix.put(folder + "\\powershell.exe", (BUILD / "bin/powershell_standin.exe").read_bytes(), 0o755)
         self.prefix.put(folder + "\\standin-port", str(self.bridge.port).encode())
