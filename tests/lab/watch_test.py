@@ -4,9 +4,12 @@ import datetime
 import http.client
 import json
 import os
+import pathlib
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -245,7 +248,7 @@ class Files(WatchScenario):
         self.assert_well("files.key-protected")
 
         device.exec("sh", "-c", f"echo '# edited by hand' >> {CONFIG}", check=True)
-        self.assert_named("config.applied", "warning")
+        self.assert_named("config.applied")
         device.exec("iotedge", "config", "apply", check=True)
         self.assert_well("config.applied")
 
@@ -303,6 +306,56 @@ class Engine:
         body = answer.read()
         if answer.status >= 400:
             raise RuntimeError(f"{method} {target}: {answer.status}: {body.decode()}")
+
+
+class Metrics(WatchScenario):
+    def inside(self, *command, **options):
+        """A program of this machine in the network of the lab."""
+        return subprocess.run(["nsenter", "-t", str(self.device.leader), "-n", "--", *command], capture_output=True,
+                              text=True, timeout=60, **options)
+
+    def get(self, url):
+        done = self.inside(sys.executable, "-c", "import sys, urllib.request as u\n"
+                           "print(u.urlopen(u.Request(sys.argv[1], headers={'Accept': sys.argv[2]})).read().decode())",
+                           url, "text/plain")
+        return done.stdout if done.returncode == 0 else None
+
+    def test_a_real_prometheus_scrapes_them(self):
+        device = self.device
+        device.push(b"schema = 1\n[metrics]\nlisten = \"127.0.0.1:9619\"\n", "/etc/eflow-agent/watch.toml")
+        device.push(b"[Service]\nPrivateNetwork=no\nRestrictAddressFamilies=AF_UNIX AF_INET\n",
+                    "/etc/systemd/system/eflow-agent.service.d/metrics.conf")
+        device.exec("systemctl", "daemon-reload", check=True)
+        device.exec("systemctl", "restart", "eflow-agent", check=True)
+        self.provision()
+
+        text = self.get("http://127.0.0.1:9619/metrics")
+        self.assertIn("eflow_certificate_expiry_timestamp_seconds", text)
+        linted = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+        self.assertEqual((linted.returncode, linted.stdout + linted.stderr), (0, ""))
+
+        with tempfile.TemporaryDirectory(prefix="eflow-prometheus-") as folder:
+            config = pathlib.Path(folder, "prometheus.yml")
+            config.write_text("global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+                              "scrape_configs: [{job_name: eflow, static_configs: [{targets: ['127.0.0.1:9619']}]}]\n")
+            prometheus = subprocess.Popen(
+                ["nsenter", "-t", str(device.leader), "-n", "--", "prometheus", f"--config.file={config}",
+                 f"--storage.tsdb.path={folder}/data", "--web.listen-address=127.0.0.1:9090"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                def value(query):
+                    answer = self.get(f"http://127.0.0.1:9090/api/v1/query?query={query}")
+                    result = json.loads(answer)["data"]["result"] if answer else []
+                    return result[0]["value"][1] if result else None
+                awaiting = "eflow_phase%7Bphase%3D%22awaiting-deployment%22%7D"
+                wait_until(lambda: value(awaiting) == "1", "Prometheus to have the phase")
+                self.assertEqual(value("up"), "1")
+                device.exec("systemctl", "stop", "aziot-edged", check=True)
+                failed = "eflow_check_failed%7Bid%3D%22services.aziot-edged%22%7D"
+                wait_until(lambda: value(failed) == "1", "Prometheus to have the failure")
+            finally:
+                prometheus.terminate()
+                prometheus.wait(timeout=60)
 
 
 class NothingMissed(WatchScenario):

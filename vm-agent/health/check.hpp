@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "shared/finding.hpp"
+#include "vm-agent/config/judge.hpp"
 #include "vm-agent/health/dps_answer.hpp"
 #include "vm-agent/health/observations.hpp"
 
@@ -27,22 +28,44 @@ Findings judge_modules_area(const Observations& seen);
 Findings judge_host_area(const Observations& seen);
 Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer);
 
-/// config.toml asks for a provisioning.
+/// What config.toml says of the provisioning; nothing when it may not be read or says nothing.
+const std::optional<ProvisioningSeen>& provisioning_in(const Observations& seen);
+
+/// config.toml asks for a provisioning; where it may not be read, there are signs of one.
 bool is_provisioned(const Observations& seen);
 
-/// How long the modules may take to come back after aziot-edged was started: it stops them all, its watchdog looks once a
-/// minute, and edgeAgent needs some seconds to bring up the others.
+/// identityd has the device's identity from IoT Hub.
+bool is_registered(const Observations& seen);
+
+/// `stamp` lies within `span` before the time of judging. A stamp far in the future, left by a clock that has been set
+/// back, does not.
+bool is_lately(const Observations& seen, Stamp stamp, std::chrono::seconds span);
+
+/// How long the modules may take to come back after aziot-edged was started: it stops them all, its watchdog looks once
+/// a minute, and edgeAgent needs some seconds to bring up the others.
 inline constexpr std::chrono::seconds grace{90};
 
-/// aziot-edged started so lately that its modules may still be on their way: it stops them all at its start
-/// (aziot-edged/src/main.rs), and its watchdog brings edgeAgent back.
+/// How long aziot-edged may be stopped before that is a fault: a restart of all services passes through it.
+inline constexpr std::chrono::seconds restart_gap{5};
+
+/// How long images may take to be fetched: of edgeAgent by aziot-edged, of modules by edgeAgent.
+inline constexpr std::chrono::minutes fetch_patience{30};
+
+/// aziot-edged is being restarted, or started so lately that its modules may still be on their way: it stops them all
+/// when it ends and when it starts (aziot-edged/src/main.rs), and its watchdog brings edgeAgent back.
 bool in_grace(const Observations& seen);
+
+/// edgeAgent has said that it carries out a deployment, and not so long ago that it must be stuck.
+bool is_deploying(const Observations& seen);
 
 /// identityd is fine and the cloud is not there: systemd starts it again until it is.
 bool tries_again(const DpsAnswer& answer);
 
-/// What a process's end means in words: "137: killed (SIGKILL), often for want of memory".
+/// What the end of a container or of aziot-edged means: "137, killed (SIGKILL): out of memory, or ...".
 std::string explain_exit(int code);
+
+/// The same for a service: systemd has codes of its own for what it could not set up (systemd.exec(5)).
+std::string explain_service_exit(int code);
 
 const ContainerSeen* container(const Observations& seen, std::string_view name);
 const UnitSeen* unit(const Observations& seen, std::string_view name);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "vm-agent/config/judge.hpp"
-
 namespace eflow {
 
 const std::vector<Check>& checks() {
@@ -25,7 +23,8 @@ const std::vector<Check>& checks() {
         {"identity.current", "Every certificate is within its dates"},
         {"identity.expires-soon", "Every certificate has more than 30 days left"},
         {"identity.before-2038", "No certificate outlives the year 2037"},
-        {"files.owner-and-mode", "Certificate, key, their folders and config.toml have the documented owners and modes"},
+        {"files.owner-and-mode",
+         "Certificate, key, their folders and config.toml have the documented owners and modes"},
         {"files.readable-by-aziotcs", "certd can read the certificate, by upstream's own rule"},
         {"files.readable-by-aziotks", "keyd can read the key, by upstream's own rule"},
         {"files.key-protected", "Nobody but root and keyd can read or replace the key"},
@@ -79,51 +78,108 @@ const UnitSeen* unit(const Observations& seen, std::string_view name) {
     return nullptr;
 }
 
+const std::optional<ProvisioningSeen>& provisioning_in(const Observations& seen) {
+    // Parsing is the dearest part of a judgement, asked for by many checks, and the text seldom changes between two.
+    thread_local std::pair<std::string, std::optional<ProvisioningSeen>> last;
+    const std::string_view text = seen.config.value ? std::string_view(seen.config.value->text) : std::string_view();
+    if (last.first != text) last = {std::string(text), read_provisioning(text)};
+    return last.second;
+}
+
+bool is_registered(const Observations& seen) {
+    return seen.device_info.value && seen.device_info.value->has_value();
+}
+
 bool is_provisioned(const Observations& seen) {
-    if (!seen.config.value) return !seen.certificate_path.empty();
+    if (!seen.config.value)
+        return !seen.certificate_path.empty() || is_registered(seen) || container(seen, "edgeAgent") != nullptr;
     if (!seen.config.value->present) return false;
-    const auto provisioning = read_provisioning(seen.config.value->text);
+    const auto& provisioning = provisioning_in(seen);
     return provisioning && provisioning->source != "none";
+}
+
+bool is_lately(const Observations& seen, Stamp stamp, std::chrono::seconds span) {
+    const Stamp now(seen.now);
+    return stamp > now - span && stamp < now + span;
 }
 
 bool in_grace(const Observations& seen) {
     const UnitSeen* edged = unit(seen, "aziot-edged.service");
     if (edged == nullptr) return false;
-    // It stops them all when it ends, too.
-    if (edged->active == "deactivating" || edged->active == "activating") return true;
-    return edged->active == "active" && edged->changed > Stamp(seen.now) - grace;
+    if (edged->active == "deactivating" || edged->active == "reloading") return true;
+    if (edged->active == "activating") return edged->sub != "auto-restart";
+    if (edged->active == "inactive") return is_lately(seen, edged->changed, restart_gap);
+    return edged->active == "active" && is_lately(seen, edged->changed, grace);
+}
+
+bool is_deploying(const Observations& seen) {
+    const auto& deployment = seen.memory.deployment;
+    return deployment && deployment->code == 0 &&
+           (deployment->at == Stamp{} || is_lately(seen, deployment->at, fetch_patience));
 }
 
 bool tries_again(const DpsAnswer& answer) {
     return answer.kind != DpsAnswer::Kind::nothing && answer.kind != DpsAnswer::Kind::refused;
 }
 
+namespace {
+
+struct Meaning {
+    int code;
+    const char* text;
+};
+
+// 125 to 128 are docker's and the shell's own; 128 + n is death by signal n; 153 and 154 are aziot-edged's.
+constexpr std::array meanings{
+    Meaning{0, "ended by itself, without an error"},
+    Meaning{1, "ended with an error of its own"},
+    Meaning{125, "the container engine could not run it"},
+    Meaning{126, "its command cannot be executed"},
+    Meaning{127, "its command was not found in the image"},
+    Meaning{128, "the container engine could not start it"},
+    Meaning{129, "hung up (SIGHUP)"},
+    Meaning{130, "interrupted (SIGINT)"},
+    Meaning{131, "ended (SIGQUIT)"},
+    Meaning{132, "crashed: an instruction this processor lacks (SIGILL)"},
+    Meaning{134, "aborted (SIGABRT): it found a fault in itself"},
+    Meaning{135, "crashed (SIGBUS)"},
+    Meaning{136, "crashed: an arithmetic error (SIGFPE)"},
+    Meaning{137, "killed (SIGKILL): out of memory, or killed by hand or by docker"},
+    Meaning{139, "crashed (SIGSEGV)"},
+    Meaning{141, "ended by a closed pipe (SIGPIPE)"},
+    Meaning{143, "asked to end (SIGTERM)"},
+    Meaning{153, "its settings are not usable"},
+    Meaning{154, "restarting after it was provisioned anew"},
+};
+
+constexpr std::array service_meanings{
+    Meaning{200, "its working folder is not there (CHDIR)"},
+    Meaning{203, "its program is missing or cannot be executed (EXEC)"},
+    Meaning{216, "its group does not exist (GROUP)"},
+    Meaning{217, "its user does not exist (USER)"},
+    Meaning{226, "a folder that its unit names is not there (NAMESPACE)"},
+    Meaning{238, "its state folder could not be made (STATE_DIRECTORY)"},
+};
+
+template <class Table>
+const char* meaning_of(int code, const Table& table) {
+    for (const Meaning& one : table)
+        if (one.code == code) return one.text;
+    return nullptr;
+}
+
+}  // namespace
+
 std::string explain_exit(int code) {
-    struct Meaning {
-        int code;
-        const char* text;
-    };
-    // 125 to 127 are docker's and the shell's own; 128 + n is death by signal n; 153 and 154 are aziot-edged's.
-    static constexpr std::array meanings{
-        Meaning{0, "ended by itself, without an error"},
-        Meaning{1, "ended with an error of its own"},
-        Meaning{125, "the container engine could not run it"},
-        Meaning{126, "its command cannot be executed"},
-        Meaning{127, "its command was not found in the image"},
-        Meaning{130, "interrupted (SIGINT)"},
-        Meaning{134, "aborted (SIGABRT)"},
-        Meaning{137, "killed (SIGKILL): out of memory, or killed by hand or by docker"},
-        Meaning{139, "crashed (SIGSEGV)"},
-        Meaning{143, "asked to end (SIGTERM)"},
-        Meaning{153, "its settings are not usable"},
-        Meaning{154, "restarting after it was provisioned anew"},
-    };
-    const auto* known =
-        std::find_if(meanings.begin(), meanings.end(), [&](const Meaning& one) { return one.code == code; });
     const std::string number = std::to_string(code);
-    if (known != meanings.end()) return number + ", " + known->text;
-    if (code > 128 && code < 160) return number + ", killed by signal " + std::to_string(code - 128);
-    return number;
+    if (const char* known = meaning_of(code, meanings)) return number + ", " + known;
+    if (code > 128 && code < 128 + 65) return number + ", killed by signal " + std::to_string(code - 128);
+    return number + ", an error of its own";
+}
+
+std::string explain_service_exit(int code) {
+    if (const char* known = meaning_of(code, service_meanings)) return std::to_string(code) + ", " + known;
+    return explain_exit(code);
 }
 
 }  // namespace eflow

@@ -8,10 +8,10 @@ Finding reachable(const char* id, const char* what, const std::optional<ReachSee
     if (!reach) return skipped(id, std::string(what) + " was not tried", why);
     if (reach->trusted) return ok(id, std::string(what) + " answers", reach->host + " (" + reach->address + ")");
     if (reach->connected)
-        return failed(id, std::string(what) + " answers with a certificate that is not trusted",
-                      reach->host + ": " + reach->why,
-                      "Something between here and the cloud speaks TLS in its place (an inspecting proxy?), or this machine "
-                      "lacks its root certificates.");
+        return failed(
+            id, std::string(what) + " answers with a certificate that is not trusted", reach->host + ": " + reach->why,
+            "Something between here and the cloud speaks TLS in its place (an inspecting proxy?), or this machine "
+            "lacks its root certificates.");
     return failed(id, std::string(what) + " cannot be reached", reach->host + ": " + reach->why,
                   "Open port 443 to it, or set the proxy.");
 }

@@ -9,10 +9,43 @@ namespace eflow {
 
 namespace {
 
+bool agent_runs(const Observations& seen) {
+    const ContainerSeen* agent = container(seen, "edgeAgent");
+    return agent != nullptr && agent->state == "running";
+}
+
 Finding applied(const Observations& seen) {
     constexpr auto id = "config.applied";
     if (seen.applied.applied) return ok(id, "The services run with this config.toml");
-    return warning(id, "config.toml has not been applied", seen.applied.why, "sudo iotedge config apply");
+    constexpr auto remedy = "sudo iotedge config apply";
+    // Before the first apply that is a step to come; after it the device is not what its configuration says.
+    if (seen.live && (agent_runs(seen) || (is_provisioned(seen) && is_registered(seen))))
+        return failed(id, "config.toml has been changed and not applied: the services run with an older one",
+                      seen.applied.why, remedy);
+    return warning(id, "config.toml has not been applied yet", seen.applied.why,
+                   seen.live ? remedy : "On the device: sudo iotedge config apply");
+}
+
+Finding missing(const Observations& seen) {
+    constexpr auto id = "config.well-formed";
+    if (seen.live && agent_runs(seen))
+        return failed(id, "config.toml is gone; the services run with what was made of it",
+                      "/etc/aziot/config.toml does not exist",
+                      "Bring it back before the next iotedge config apply: eflow-agent provision writes it.");
+    return skipped(id, "There is no config.toml", "/etc/aziot/config.toml does not exist");
+}
+
+/// Once for a text, for the same reason as provisioning_in.
+const Findings& judge_text(const std::string& text) {
+    thread_local std::optional<std::pair<std::string, Findings>> last;
+    if (!last || last->first != text) last = {text, judge_config(text)};
+    return last->second;
+}
+
+Finding registration_id(const std::string& text) {
+    const auto parsed = RegistrationId::parse(text);
+    if (const auto* finding = std::get_if<Finding>(&parsed)) return *finding;
+    return ok("config.registration-id", "The registration ID is one", text);
 }
 
 Finding matches_manifest(const Observations& seen, const ProvisioningSeen& provisioning) {
@@ -24,7 +57,8 @@ Finding matches_manifest(const Observations& seen, const ProvisioningSeen& provi
         const Manifest manifest = parse_manifest(seen.manifest.value->text, "/etc/eflow-agent");
         std::string detail;
         const auto compare = [&](const char* what, const std::string& wanted, const std::string& is) {
-            if (wanted != is) detail += (detail.empty() ? "" : "\n") + std::string(what) + " is '" + is + "', not '" + wanted + "'";
+            if (wanted != is)
+                detail += (detail.empty() ? "" : "\n") + std::string(what) + " is '" + is + "', not '" + wanted + "'";
         };
         compare("id_scope", manifest.scope_id, provisioning.id_scope.value_or(""));
         const auto wanted = DpsEndpoint::parse(manifest.global_endpoint.value_or(std::string(DpsEndpoint::global)));
@@ -34,7 +68,8 @@ Finding matches_manifest(const Observations& seen, const ProvisioningSeen& provi
             compare("global_endpoint", endpoint->url(),
                     written != nullptr ? written->url() : provisioning.global_endpoint.value_or(""));
         }
-        if (provisioning.registration_id) compare("registration_id", manifest.registration_id, *provisioning.registration_id);
+        if (provisioning.registration_id)
+            compare("registration_id", manifest.registration_id, *provisioning.registration_id);
         if (detail.empty()) return ok(id, "config.toml says what the manifest says");
         return failed(id, "config.toml says something else than the manifest", detail,
                       "sudo eflow-agent provision --manifest /etc/eflow-agent/device.toml");
@@ -46,12 +81,13 @@ Finding matches_manifest(const Observations& seen, const ProvisioningSeen& provi
 }  // namespace
 
 Findings judge_config_area(const Observations& seen) {
-    if (!seen.config.value || !seen.config.value->present)
-        return {skipped("config.well-formed", "config.toml was not judged",
-                        seen.config.value ? "it does not exist" : seen.config.why)};
-    Findings findings = judge_config(seen.config.value->text);
-    if (const auto provisioning = read_provisioning(seen.config.value->text))
+    if (!seen.config.value) return {skipped("config.well-formed", "config.toml was not judged", seen.config.why)};
+    if (!seen.config.value->present) return {missing(seen)};
+    Findings findings = judge_text(seen.config.value->text);
+    if (const auto& provisioning = provisioning_in(seen)) {
+        if (provisioning->registration_id) findings.push_back(registration_id(*provisioning->registration_id));
         findings.push_back(matches_manifest(seen, *provisioning));
+    }
     findings.push_back(applied(seen));
     return findings;
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/summary.hpp"
 #include "vm-agent/identity/inspect.hpp"
 #include "vm-agent/identity/pem.hpp"
 
@@ -20,16 +21,18 @@ Finding judge_clock(const Observations& seen) {
         const auto judged = read_certificates(seen.certificate.value->text, seen.certificate_path);
         if (const auto* certificates = std::get_if<std::vector<Certificate>>(&judged);
             certificates != nullptr && certificates->front().not_before() > seen.now)
-            return failed(id, "The clock is behind the beginning of the certificate", "",
+            return failed(id, "The clock is behind the beginning of the certificate",
+                          "here it is " + to_text(seen.now) + ", and " + seen.certificate_path + " begins at " +
+                              to_text(certificates->front().not_before()),
                           "Set the clock: timedatectl; chronyc makestep");
     }
     if (!seen.clock.value) return skipped(id, "The clock was not looked at", seen.clock.why);
     if (seen.clock.value->synchronised) return ok(id, "The clock is synchronised");
-    return warning(id, "The clock is not synchronised",
-                   "the kernel reckons with an error of " +
-                       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(seen.clock.value->error).count()) +
-                       " s",
-                   "TLS fails when the clock is off: timedatectl, and start chronyd or systemd-timesyncd.");
+    return warning(
+        id, "The clock is not synchronised",
+        "the kernel reckons with an error of " +
+            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(seen.clock.value->error).count()) + " s",
+        "TLS fails when the clock is off: timedatectl, and start chronyd or systemd-timesyncd.");
 }
 
 Finding judge_disks(const Observations& seen) {
@@ -39,14 +42,16 @@ Finding judge_disks(const Observations& seen) {
     std::string low;
     std::string room;
     for (const auto& disk : seen.disks) {
+        if (disk.total == 0) continue;
         const std::string text = disk.path + ": " + std::to_string(disk.free / mebibyte) + " MiB of " +
                                  std::to_string(disk.total / mebibyte) + " MiB free";
-        auto& list = disk.free < disk.total / 50 || disk.free < 8 * mebibyte  ? full
-                     : disk.free < disk.total / 10                            ? low
-                                                                              : room;
+        auto& list = disk.free < disk.total / 50 || disk.free < 8 * mebibyte ? full
+                     : disk.free < disk.total / 10                           ? low
+                                                                             : room;
         list += (list.empty() ? "" : "\n") + text;
     }
-    const std::string remedy = "See what takes it: docker system df; journalctl --disk-usage; du -xh --max-depth 2 /var";
+    const std::string remedy =
+        "See what takes it: docker system df; journalctl --disk-usage; du -xh --max-depth 2 /var";
     if (!full.empty()) return failed(id, "There is no room left", full, remedy);
     if (!low.empty()) return warning(id, "Room is getting short", low, remedy);
     return ok(id, "There is room", room);
@@ -63,7 +68,9 @@ std::optional<json> daemon(const Observations& seen) {
 
 Finding judge_logs(const Observations& seen, const std::optional<json>& engine) {
     constexpr auto id = "host.log-rotation";
-    if (!engine) return skipped(id, "/etc/docker/daemon.json was not read", seen.daemon_json.value ? "it is no JSON object" : seen.daemon_json.why);
+    if (!engine)
+        return skipped(id, "/etc/docker/daemon.json was not read",
+                       seen.daemon_json.value ? "it is no JSON object" : seen.daemon_json.why);
     const auto text = [](const json& object, const char* key) {
         const auto found = object.find(key);
         return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -73,14 +80,19 @@ Finding judge_logs(const Observations& seen, const std::optional<json>& engine) 
     const auto options = engine->find("log-opts");
     if (options != engine->end() && options->is_object() && !text(*options, "max-size").empty() &&
         !text(*options, "max-file").empty())
-        return ok(id, "Modules' logs are rotated", text(*options, "max-file") + " files of " + text(*options, "max-size"));
-    return warning(id, "Modules' logs grow without bound", "/etc/docker/daemon.json sets neither a bounded log-driver nor max-size and max-file",
-                   R"(In /etc/docker/daemon.json: {"log-driver":"local"}; then restart docker: https://aka.ms/iotedge-prod-checklist-logs)");
+        return ok(id, "Modules' logs are rotated",
+                  text(*options, "max-file") + " files of " + text(*options, "max-size"));
+    return warning(
+        id, "Modules' logs grow without bound",
+        "/etc/docker/daemon.json sets neither a bounded log-driver nor max-size and max-file",
+        R"(In /etc/docker/daemon.json: {"log-driver":"local"}; then restart docker: https://aka.ms/iotedge-prod-checklist-logs)");
 }
 
 Finding judge_dns(const Observations& seen, const std::optional<json>& engine) {
     constexpr auto id = "host.dns-server";
-    if (!engine) return skipped(id, "/etc/docker/daemon.json was not read", seen.daemon_json.value ? "it is no JSON object" : seen.daemon_json.why);
+    if (!engine)
+        return skipped(id, "/etc/docker/daemon.json was not read",
+                       seen.daemon_json.value ? "it is no JSON object" : seen.daemon_json.why);
     const auto servers = engine->find("dns");
     if (servers != engine->end() && servers->is_array() && !servers->empty())
         return ok(id, "The container engine has DNS servers", servers->dump());

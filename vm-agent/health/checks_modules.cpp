@@ -14,73 +14,124 @@ std::string ended(const ContainerSeen& module) {
     if (!module.detail || module.state == "running") return module.status;
     std::string text = "exit " + explain_exit(module.detail->exit_code);
     if (module.detail->oom_killed) text += "; the kernel killed it for want of memory";
+    if (!module.detail->error.empty()) text += "; the container engine says: " + module.detail->error;
     return text + " (" + module.status + ")";
+}
+
+std::string log_of(const std::string& name) {
+    return "docker logs --tail 50 " + name;
 }
 
 bool hub_was_here(const Observations& seen) {
     return seen.memory.hub_has_run || (seen.memory.deployment && seen.memory.deployment->code == 200);
 }
 
-/// aziot-edged started moments ago, and the module has ended because edged stops them all; not by itself.
-bool is_on_its_way_back(const Observations& seen, const std::string& name) {
+bool agent_was_here(const Observations& seen) {
+    return seen.memory.agent_has_run || hub_was_here(seen) || seen.memory.deployment ||
+           container(seen, "edgeHub") != nullptr;
+}
+
+/// aziot-edged starts no module before the device has its identity.
+bool awaits_identity(const Observations& seen) {
+    return seen.device_info.value && !is_registered(seen);
+}
+
+/// aziot-edged restarts, and the module has ended because edged stops them all; not by itself.
+bool is_on_its_way_back(const Observations& seen, const ContainerSeen& module) {
     if (!in_grace(seen)) return false;
-    const UnitSeen* edged = unit(seen, "aziot-edged.service");
-    const auto ends = seen.memory.ends.find(name);
-    if (ends != seen.memory.ends.end() && !ends->second.empty() && ends->second.back() > edged->changed) return false;
+    const auto ends = seen.memory.ends.find(module.name);
+    const Stamp began = unit(seen, "aziot-edged.service")->changed;
+    if (ends != seen.memory.ends.end() && !ends->second.empty() && ends->second.back() > began) return false;
     // Asked to stop, a process ends with 0 or by SIGTERM or, after its time, SIGKILL.
-    const ContainerSeen* module = container(seen, name);
-    if (module == nullptr || !module->detail) return true;
-    const int code = module->detail->exit_code;
+    if (!module.detail) return true;
+    const int code = module.detail->exit_code;
     return code == 0 || code == 143 || code == 137;
+}
+
+/// Stopped as edgeAgent stops a module that it is about to replace.
+bool is_replaced(const Observations& seen, const ContainerSeen& module) {
+    constexpr int terminated = 143;
+    return module.name == "edgeHub" && is_deploying(seen) && module.state == "exited" && module.detail &&
+           (module.detail->exit_code == 0 || module.detail->exit_code == terminated);
+}
+
+/// edgeAgent or edgeHub, whose container is there. `keeper` is who starts it.
+Finding judge_runtime(const Observations& seen, const char* id, const ContainerSeen& module,
+                      const std::string& keeper) {
+    const std::string& name = module.name;
+    const std::string logs = "Read what it says: " + log_of(name);
+    if (module.state == "running") {
+        if (module.detail && module.detail->health == "unhealthy")
+            return failed(id, name + " runs and is unhealthy", module.status, logs);
+        return ok(id, name + " is running", module.status);
+    }
+    if (module.state == "created") {
+        const bool refused = module.detail && (module.detail->exit_code != 0 || !module.detail->error.empty());
+        if (refused)
+            return failed(id, name + " cannot be started", ended(module),
+                          "Mend what the container engine names (a port in use, a folder that is not there): docker "
+                          "inspect " +
+                              name);
+        return warning(id, name + " has been created and not started yet", module.status,
+                       "Wait: " + keeper + " starts it.");
+    }
+    if (module.state == "paused")
+        return failed(id, name + " is paused", "it keeps its memory and does nothing (" + module.status + ")",
+                      "docker unpause " + name);
+    if (module.state == "removing")
+        return warning(id, name + " is being removed", module.status, "Wait: " + keeper + " creates it anew.");
+    if (module.state == "restarting") return warning(id, name + " is being restarted", ended(module), logs);
+    if (awaits_identity(seen))
+        return warning(id, name + " waits for the device's identity", ended(module),
+                       "Wait: aziot-edged starts no module before identityd has it; see cloud.registration.");
+    if (is_on_its_way_back(seen, module))
+        return warning(id, name + " is not running while aziot-edged restarts", ended(module),
+                       "Wait: aziot-edged stops all modules when it starts, and they are back within a minute.");
+    if (is_replaced(seen, module))
+        return warning(id, name + " has been stopped for a deployment", ended(module),
+                       "Wait: " + keeper + " replaces it.");
+    return failed(id, name + " is not running", ended(module), logs);
 }
 
 Finding judge_agent(const Observations& seen) {
     constexpr auto id = "modules.edge-agent";
-    const ContainerSeen* agent = container(seen, "edgeAgent");
-    const std::string logs = "Read what it says: docker logs --tail 50 edgeAgent";
-    if (agent == nullptr) {
-        if (!is_provisioned(seen) || !seen.device_info.value || !*seen.device_info.value || in_grace(seen))
-            return skipped(id, "edgeAgent has not been created yet",
-                           "aziot-edged creates it once the device has its identity");
-        return failed(id, "edgeAgent is gone", "the device is provisioned, and there is no container edgeAgent",
-                      "aziot-edged creates it within a minute; if not: journalctl -u aziot-edged -n 50");
-    }
-    if (agent->state == "running") {
-        if (agent->detail && agent->detail->health == "unhealthy")
-            return failed(id, "edgeAgent runs and is unhealthy", agent->status, logs);
-        return ok(id, "edgeAgent is running", agent->status);
-    }
-    if (is_on_its_way_back(seen, "edgeAgent"))
-        return warning(id, "edgeAgent is not running, moments after aziot-edged started", ended(*agent),
-                       "Wait: aziot-edged stops all modules when it starts, and starts edgeAgent within a minute.");
-    return failed(id, "edgeAgent is not running", ended(*agent), logs);
+    if (const ContainerSeen* agent = container(seen, "edgeAgent"))
+        return judge_runtime(seen, id, *agent, "aziot-edged");
+    if (!is_provisioned(seen) || !is_registered(seen))
+        return skipped(id, "edgeAgent has not been created yet",
+                       "aziot-edged creates it once the device has its identity");
+    if (in_grace(seen)) return skipped(id, "edgeAgent has not been created yet", "aziot-edged has just been started");
+    const std::string edged_log = "journalctl -u aziot-edged -n 50";
+    if (agent_was_here(seen))
+        return failed(id, "edgeAgent is gone", "it has run before, and there is no container edgeAgent",
+                      "aziot-edged creates it anew within a minute; if not: " + edged_log);
+    const UnitSeen* edged = unit(seen, "aziot-edged.service");
+    if (edged != nullptr && edged->active == "active" && !is_lately(seen, edged->changed, fetch_patience))
+        return failed(id, "edgeAgent could not be created", "aziot-edged has run for more than half an hour without it",
+                      "Its image cannot be fetched? " + edged_log);
+    return warning(id, "edgeAgent has not been created yet",
+                   "aziot-edged fetches its image first, as long as that takes",
+                   "Wait. Whether the registry, its name and the proxy are right, aziot-edged says: " + edged_log);
 }
 
 Finding judge_hub(const Observations& seen) {
     constexpr auto id = "modules.edge-hub";
-    const ContainerSeen* hub = container(seen, "edgeHub");
-    const std::string logs = "Read what it says: docker logs --tail 50 edgeHub; docker logs --tail 50 edgeAgent";
-    if (hub == nullptr) {
+    if (const ContainerSeen* hub = container(seen, "edgeHub")) return judge_runtime(seen, id, *hub, "edgeAgent");
+    if (is_deploying(seen)) {
         if (hub_was_here(seen))
-            return failed(id, "edgeHub is gone, and it has run before", "there is no container edgeHub",
-                          "edgeAgent creates it again when the deployment has it: docker logs --tail 50 edgeAgent");
+            return warning(id, "edgeHub is being replaced by a deployment", "there is no container edgeHub right now",
+                           "Wait: edgeAgent creates it anew once it has the image: docker logs -f edgeAgent");
+        return skipped(id, "edgeHub is being deployed", "edgeAgent creates it once it has the image");
+    }
+    if (awaits_identity(seen) || !hub_was_here(seen))
         return skipped(id, "edgeHub has not been created yet, as expected before the first deployment",
                        not_deployed_words);
-    }
-    if (hub->state == "running") {
-        if (hub->detail && hub->detail->health == "unhealthy")
-            return failed(id, "edgeHub runs and is unhealthy", hub->status, logs);
-        return ok(id, "edgeHub is running", hub->status);
-    }
-    if (hub->state == "created")
-        return warning(id, "edgeHub has been created and not started yet", hub->status,
-                       "Wait: edgeAgent starts it within seconds.");
-    if (hub->state == "restarting")
-        return warning(id, "edgeHub is being restarted", ended(*hub), logs);
-    if (is_on_its_way_back(seen, "edgeHub"))
-        return warning(id, "edgeHub is not running, moments after aziot-edged started", ended(*hub),
-                       "Wait: aziot-edged stops all modules when it starts, and edgeAgent brings them back.");
-    return failed(id, "edgeHub is not running", ended(*hub), logs);
+    if (seen.memory.deployment && seen.memory.deployment->code == 417)
+        return failed(id, "edgeHub is gone; it has run before, and this device has no deployment any more",
+                      "there is no container edgeHub, and edgeAgent says 417: the configuration is empty",
+                      "Create a deployment for this device in IoT Hub: Set modules.");
+    return failed(id, "edgeHub is gone, and it has run before", "there is no container edgeHub",
+                  "edgeAgent creates it again when the deployment has it; what it says: " + log_of("edgeAgent"));
 }
 
 Finding judge_storage(const Observations& seen) {
@@ -97,7 +148,8 @@ Finding judge_storage(const Observations& seen) {
         const bool outside = std::any_of(mounts.begin(), mounts.end(), [&](const std::string& mount) {
             return folder == mount || folder.starts_with(mount.ends_with('/') ? mount : mount + "/");
         });
-        if (!outside) detail += (detail.empty() ? "" : "\n") + std::string(name) + " keeps " + folder + " inside its container";
+        if (!outside)
+            detail += (detail.empty() ? "" : "\n") + std::string(name) + " keeps " + folder + " inside its container";
     }
     if (!looked) return skipped(id, "Neither edgeAgent nor edgeHub was there to be looked at", "");
     if (detail.empty()) return ok(id, "edgeAgent and edgeHub keep their state outside their containers");
@@ -109,18 +161,22 @@ Finding judge_storage(const Observations& seen) {
 Finding judge_loops(const Observations& seen) {
     constexpr auto id = "modules.restart-loops";
     std::string detail;
+    std::string remedy;
     for (const auto& module : *seen.containers.value) {
+        // What else runs on this engine is not the device's.
+        if (!module.is_module() && module.name != "edgeAgent" && module.name != "edgeHub") continue;
         const std::size_t ends = seen.memory.recent_ends(module.name, Stamp(seen.now));
-        const bool restarting = module.state == "restarting" || (module.detail && module.detail->restart_count >= Memory::loop &&
-                                                                 module.detail->started > Stamp(seen.now) - Memory::window);
+        const bool restarting =
+            module.state == "restarting" || (module.detail && module.detail->restart_count >= Memory::loop &&
+                                             is_lately(seen, module.detail->started, Memory::window));
         if (ends < Memory::loop && !restarting) continue;
         detail += (detail.empty() ? "" : "\n") + module.name + ": " +
                   (ends >= Memory::loop ? std::to_string(ends) + " ends in ten minutes" : module.status);
         if (module.detail) detail += ", last exit " + explain_exit(module.detail->exit_code);
+        remedy += (remedy.empty() ? "Read what it says before it ends: " : "; ") + log_of(module.name);
     }
     if (detail.empty()) return ok(id, "No module ends again and again");
-    return failed(id, "A module ends and is restarted, again and again", detail,
-                  "Read what it says before it ends: docker logs --tail 100 MODULE");
+    return failed(id, "A module ends and is restarted, again and again", detail, remedy);
 }
 
 Finding judge_deployment(const Observations& seen) {
@@ -134,18 +190,25 @@ Finding judge_deployment(const Observations& seen) {
     const std::string agent_logs = "docker logs --tail 100 edgeAgent says more.";
     switch (deployment.code) {
         case 200: return ok(id, "200: the deployment has been carried out", deployment.text);
-        case 0: return ok(id, "A deployment is being carried out", deployment.text);
+        case 0:
+            if (is_deploying(seen)) return ok(id, "A deployment is being carried out", deployment.text);
+            return warning(id, "A deployment has been under way for more than half an hour", deployment.text,
+                           "Its images cannot be fetched? " + agent_logs);
         case 417:
+            if (container(seen, "edgeHub") != nullptr)
+                return warning(id,
+                               "417: the deployment of this device has been taken away; its modules stay as they are",
+                               deployment.text, "Create a deployment for this device in IoT Hub: Set modules.");
             return skipped(id, "417: no deployment has been made for this device yet, as expected on a new one",
                            not_deployed_words);
         case 400:
             return failed(id, "400: the deployment manifest is not valid", deployment.text,
                           "Correct the manifest in IoT Hub (Set modules); " + agent_logs);
         case 412:
-            return failed(id, "412: the manifest's schema version is not one that this edgeAgent knows", deployment.text,
-                          "Use a schema version of 1.0 or 1.1, or a newer edgeAgent.");
+            return failed(id, "412: the manifest's schema version is not one that this edgeAgent knows",
+                          deployment.text, "Use a schema version of 1.0 or 1.1, or a newer edgeAgent.");
         case 500: return failed(id, "500: edgeAgent could not carry out the deployment", deployment.text, agent_logs);
-        default: return skipped(id, std::to_string(deployment.code) + ": not known yet", deployment.text);
+        default: return skipped(id, "406: edgeAgent has not said yet how it goes", deployment.text);
     }
 }
 

@@ -7,7 +7,6 @@ namespace eflow {
 namespace {
 
 constexpr unsigned many_restarts = 3;
-constexpr std::chrono::minutes lately{10};
 
 std::string id_of(std::string_view unit_name) {
     return "services." + std::string(unit_name.substr(0, unit_name.rfind('.')));
@@ -19,9 +18,12 @@ bool is_failing(const UnitSeen& unit) {
 }
 
 /// aziot-edged ends with 153 when it has no usable configuration, and systemd leaves it so
-/// (aziot-edged/src/error.rs, RestartPreventExitStatus): on a device that nobody has provisioned that is how it looks.
-bool awaits_configuration(const UnitSeen& unit, bool provisioned) {
-    return !provisioned && unit.name == "aziot-edged.service" && unit.active == "failed" && unit.exit_status == 153;
+/// (aziot-edged/src/error.rs, RestartPreventExitStatus): on a device that nobody has provisioned, or whose first
+/// configuration waits to be applied, that is how it looks.
+bool awaits_configuration(const Observations& seen, const UnitSeen& unit) {
+    const bool to_be_applied = seen.config.value && !seen.applied.applied && !is_registered(seen);
+    return (!is_provisioned(seen) || to_be_applied) && unit.name == "aziot-edged.service" && unit.active == "failed" &&
+           unit.exit_status == 153;
 }
 
 /// How the main process ended last, in words; empty when it never did.
@@ -30,13 +32,23 @@ std::string ending(const UnitSeen& unit) {
     constexpr int dumped = 3;
     if (unit.exit_code == 0) return {};
     if (unit.exit_code == killed || unit.exit_code == dumped) return explain_exit(128 + unit.exit_status);
-    return explain_exit(unit.exit_status);
+    return explain_service_exit(unit.exit_status);
+}
+
+/// systemd's word for how it went, where it says more than an exit status does (systemd.exec(5), $SERVICE_RESULT).
+std::string meaning_of_result(const std::string& result) {
+    if (result == "oom-kill") return " (killed for want of memory)";
+    if (result == "timeout") return " (it took too long to start or stop)";
+    if (result == "watchdog") return " (it hung, and its watchdog ended it)";
+    if (result == "start-limit-hit") return " (it failed so often that systemd gave up)";
+    if (result == "resources") return " (systemd lacked the means to run it)";
+    return {};
 }
 
 std::string state_of(const UnitSeen& unit) {
     std::string text = unit.active + " (" + unit.sub + ")";
     if (is_failing(unit)) {
-        text += ", result " + unit.result;
+        text += ", result " + unit.result + meaning_of_result(unit.result);
         if (const std::string end = ending(unit); !end.empty()) text += ", exit " + end;
     }
     return text;
@@ -52,6 +64,15 @@ const UnitSeen* dead_socket(const Observations& seen, const UnitSeen& service) {
     return nullptr;
 }
 
+/// aziot-edged stands still though the device is provisioned. Moments after it was stopped that is a restart.
+Finding judge_stopped_edged(const Observations& seen, const std::string& id, const UnitSeen& unit) {
+    const std::string start = "sudo systemctl start aziot-edged.service";
+    if (is_lately(seen, unit.changed, restart_gap))
+        return warning(id, unit.name + " has just been stopped", state_of(unit),
+                       "Wait, if it is being restarted; else: " + start);
+    return failed(id, unit.name + " is stopped", state_of(unit), start);
+}
+
 Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAnswer& answer) {
     const std::string id = id_of(unit.name);
     const std::string state = state_of(unit);
@@ -61,21 +82,29 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAns
     if (unit.load == "masked")
         return failed(id, unit.name + " is masked", "systemd will not start it",
                       "sudo systemctl unmask " + unit.name + "; sudo iotedge system restart");
-    if (awaits_configuration(unit, is_provisioned(seen)))
+    if (awaits_configuration(seen, unit))
         return skipped(id, unit.name + " waits for a configuration",
                        state + ": it has none, as expected before provisioning");
     if (is_failing(unit) && unit.name == "aziot-identityd.service" && tries_again(answer))
         return warning(id, unit.name + " is started again and again until DPS can be reached",
                        state + ", restarted " + std::to_string(unit.restarts) + " times", "See cloud.registration.");
-    if (is_failing(unit))
+    if (is_failing(unit)) {
+        const std::string remedy = "Read what it says: journalctl -u " + unit.name + " -n 50";
         return failed(id, unit.name + " is failing", state + ", restarted " + std::to_string(unit.restarts) + " times",
-                      "Read what it says: journalctl -u " + unit.name + " -n 50");
-    if (const UnitSeen* socket = dead_socket(seen, unit); socket != nullptr && is_provisioned(seen))
+                      unit.result == "start-limit-hit" ? remedy + "\nOnce mended: sudo systemctl reset-failed " +
+                                                             unit.name + "; sudo iotedge system restart"
+                                                       : remedy);
+    }
+    // A restart of all services stops the sockets for a moment.
+    if (const UnitSeen* socket = dead_socket(seen, unit); socket != nullptr && is_provisioned(seen) &&
+                                                          !is_lately(seen, socket->changed, restart_gap))
         return failed(id, socket->name + " does not listen, so nothing can reach " + unit.name,
                       socket->active + " (" + socket->sub + ")", "sudo iotedge system restart");
-    if (unit.name == "aziot-edged.service" && unit.active == "inactive" && is_provisioned(seen) && seen.applied.applied)
-        return failed(id, unit.name + " is stopped", state, "sudo systemctl start aziot-edged.service");
-    return ok(id, unit.name + (unit.active == "inactive" ? " is ready, started on demand" : " is " + unit.active), state);
+    const bool should_run = is_provisioned(seen) && (seen.applied.applied || !seen.config.value);
+    if (unit.name == "aziot-edged.service" && unit.active == "inactive" && should_run)
+        return judge_stopped_edged(seen, id, unit);
+    return ok(id, unit.name + (unit.active == "inactive" ? " is ready, started on demand" : " is " + unit.active),
+              state);
 }
 
 Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
@@ -84,6 +113,9 @@ Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
         if (seen.containers.value) return ok(id, "The container engine answers", "systemd has no docker.service");
         return failed(id, "There is no container engine", seen.containers.why, "Install moby-engine.");
     }
+    if (unit.load == "masked")
+        return failed(id, "docker.service is masked", "systemd will not start it",
+                      "sudo systemctl unmask docker.service; sudo systemctl start docker.service");
     if (unit.active != "active")
         return failed(id, "docker.service is not running", state_of(unit),
                       "sudo systemctl start docker.service; journalctl -u docker.service -n 50");
@@ -101,32 +133,36 @@ Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
 Finding judge_restarts(const Observations& seen, const DpsAnswer& answer) {
     constexpr auto id = "services.restarts";
     std::string detail;
+    std::string remedy;
     for (const auto& unit : *seen.units.value) {
         if (unit.name == "aziot-identityd.service" && tries_again(answer)) continue;
         const std::size_t ends = seen.memory.recent_ends(unit.name, Stamp(seen.now));
-        const bool counted = unit.restarts >= many_restarts && unit.changed > Stamp(seen.now) - lately;
+        const bool counted = unit.restarts >= many_restarts && is_lately(seen, unit.changed, Memory::window);
         if (ends < Memory::loop && !counted) continue;
         detail += (detail.empty() ? "" : "\n") + unit.name + ": " +
                   (ends >= Memory::loop ? std::to_string(ends) + " times in ten minutes"
                                         : std::to_string(unit.restarts) + " times since it was started");
+        remedy += (remedy.empty() ? "Read what it says before it ends: " : "; ") + std::string("journalctl -u ") +
+                  unit.name + " -n 100";
     }
     if (detail.empty()) return ok(id, "No service is restarted again and again");
-    return failed(id, "A service ends and is restarted, again and again", detail,
-                  "Read what it says before it ends: journalctl -u UNIT -n 100");
+    return failed(id, "A service ends and is restarted, again and again", detail, remedy);
 }
 
 Finding judge_last_error(const Observations& seen) {
     constexpr auto id = "services.last-error";
     std::string detail;
+    std::string remedy;
     for (const auto& unit : *seen.units.value) {
-        if (!is_failing(unit) || awaits_configuration(unit, is_provisioned(seen))) continue;
+        if (!is_failing(unit) || awaits_configuration(seen, unit)) continue;
         const auto lines = seen.unit_logs.find(unit.name);
-        if (lines == seen.unit_logs.end()) continue;
+        if (lines == seen.unit_logs.end() || lines->second.empty()) continue;
+        remedy += (remedy.empty() ? "More of it: " : "; ") + std::string("journalctl -u ") + unit.name + " -n 100";
         detail += (detail.empty() ? "" : "\n") + unit.name + ":";
         for (const auto& line : lines->second) detail += "\n  " + line;
     }
     if (detail.empty()) return ok(id, "No failing service has anything to say");
-    return warning(id, "What the failing services said last", detail, "journalctl -u UNIT -n 100 shows more.");
+    return warning(id, "What the failing services said last", detail, remedy);
 }
 
 }  // namespace
@@ -134,7 +170,8 @@ Finding judge_last_error(const Observations& seen) {
 Findings judge_services_area(const Observations& seen, const DpsAnswer& answer) {
     Findings findings;
     if (!seen.units.value) {
-        for (const char* name : aziot_services) findings.push_back(skipped(id_of(name), "Not looked at", seen.units.why));
+        for (const char* name : aziot_services)
+            findings.push_back(skipped(id_of(name), "Not looked at", seen.units.why));
         for (const char* id : {"services.docker", "services.restarts", "services.last-error"})
             findings.push_back(skipped(id, "Not looked at", seen.units.why));
         return findings;

@@ -70,8 +70,9 @@ DpsAnswer read_dps_answer(const std::vector<std::string>& lines) {
     bool expects_message = false;
     for (const auto& line : lines) {
         const auto message = message_of(line);
-        if (message.starts_with("DPS registration complete") || message.starts_with("Provisioning complete"))
-            answer = {};
+        for (const char* success : {"DPS registration complete", "Provisioning complete", "Successfully provisioned",
+                                    "Provisioned with backup"})
+            if (message.starts_with(success)) answer = {};
         if (expects_message && message.starts_with(cause)) {
             const auto text = message.substr(cause.size());
             answer = {kind_of(text), std::string(text)};

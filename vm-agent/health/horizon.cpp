@@ -41,26 +41,43 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
         for (const int days : expiry_thresholds)
             earliest.consider(Stamp(certificate.not_after()) - std::chrono::days(days) + tick);
     }
-    if (const UnitSeen* edged = unit(seen, "aziot-edged.service"); edged != nullptr && edged->active == "active")
-        earliest.consider(edged->changed + grace + tick);
+    // is_lately: until then, and from then on where a clock that was set back has left a time in the future.
+    const auto consider_lately = [&](Stamp stamp, std::chrono::seconds span) {
+        earliest.consider(stamp - span);
+        earliest.consider(stamp + span + tick);
+    };
+    if (const UnitSeen* edged = unit(seen, "aziot-edged.service"); edged != nullptr && edged->active == "active") {
+        consider_lately(edged->changed, grace);
+        consider_lately(edged->changed, fetch_patience);
+    }
+    if (seen.memory.deployment && seen.memory.deployment->code == 0)
+        consider_lately(seen.memory.deployment->at, fetch_patience);
     if (seen.units.value)
-        for (const auto& one : *seen.units.value)
-            if (one.restarts > 0) earliest.consider(one.changed + Memory::window + tick);
+        for (const auto& one : *seen.units.value) {
+            if (one.restarts > 0) consider_lately(one.changed, Memory::window);
+            if (one.active == "inactive") consider_lately(one.changed, restart_gap);
+        }
+    if (seen.containers.value)
+        for (const auto& one : *seen.containers.value)
+            if (one.detail && one.detail->restart_count > 0) consider_lately(one.detail->started, Memory::window);
     for (const auto& [name, ends] : seen.memory.ends)
-        if (ends.size() >= Memory::loop)
-            earliest.consider(ends[ends.size() - Memory::loop] + Memory::window + tick);
+        if (ends.size() >= Memory::loop) earliest.consider(ends[ends.size() - Memory::loop] + Memory::window + tick);
     return earliest.found();
 }
 
+std::optional<Instant> first_expiry(const Observations& seen) {
+    std::optional<Instant> first;
+    for (const auto& certificate : certificates_of(seen))
+        first = std::min(first.value_or(certificate.not_after()), certificate.not_after());
+    return first;
+}
+
 std::optional<int> expiry_stage(const Observations& seen) {
-    const auto certificates = certificates_of(seen);
-    if (certificates.empty()) return std::nullopt;
-    const auto first = std::min_element(certificates.begin(), certificates.end(), [](const auto& a, const auto& b) {
-                           return a.not_after() < b.not_after();
-                       })->not_after();
-    if (seen.now > first) return 0;
+    const auto first = first_expiry(seen);
+    if (!first) return std::nullopt;
+    if (seen.now > *first) return 0;
     for (auto days = expiry_thresholds.rbegin(); days != expiry_thresholds.rend(); ++days)
-        if (first - seen.now < std::chrono::days(*days)) return *days;
+        if (*first - seen.now < std::chrono::days(*days)) return *days;
     return std::nullopt;
 }
 

@@ -1,6 +1,8 @@
 #include "vm-agent/health/memory.hpp"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -18,8 +20,12 @@ std::int64_t micros(Stamp stamp) {
     return stamp.time_since_epoch().count();
 }
 
+/// Anything but a plausible time (1970 to 2200) is the epoch: what comes from a file must not overflow later on.
 Stamp stamp_of(const json& number) {
-    return Stamp(std::chrono::microseconds(number.get<std::int64_t>()));
+    constexpr std::int64_t year_2200 = 7'258'118'400'000'000;
+    if (!number.is_number_integer()) return {};
+    const auto count = number.get<std::int64_t>();
+    return count > 0 && count < year_2200 ? Stamp(std::chrono::microseconds(count)) : Stamp{};
 }
 
 struct Phrase {
@@ -46,6 +52,11 @@ std::optional<Deployment> read_deployment(const std::vector<std::string>& lines)
     return std::nullopt;
 }
 
+bool Memory::note_running(std::string_view name) {
+    bool* flag = name == "edgeAgent" ? &agent_has_run : name == "edgeHub" ? &hub_has_run : nullptr;
+    return flag != nullptr && !std::exchange(*flag, true);
+}
+
 void Memory::note_end(const std::string& name, Stamp at) {
     if (ends.size() >= most_names && ends.count(name) == 0) ends.erase(ends.begin());
     auto& of_name = ends[name];
@@ -63,9 +74,10 @@ std::size_t Memory::recent_ends(const std::string& name, Stamp now) const {
 }
 
 std::string Memory::to_json() const {
-    json document = {{"schema", 1}, {"hub_has_run", hub_has_run}};
+    json document = {{"schema", 1}, {"agent_has_run", agent_has_run}, {"hub_has_run", hub_has_run}};
     if (deployment)
-        document["deployment"] = {{"code", deployment->code}, {"text", deployment->text}, {"at", micros(deployment->at)}};
+        document["deployment"] = {
+            {"code", deployment->code}, {"text", deployment->text}, {"at", micros(deployment->at)}};
     for (const auto& [name, stamps] : ends)
         for (const Stamp stamp : stamps) document["ends"][name].push_back(micros(stamp));
     return document.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -76,11 +88,13 @@ Memory Memory::from_json(std::string_view text) {
     try {
         const json document = json::parse(text);
         if (document.at("schema") != 1) return {};
+        memory.agent_has_run = document.value("agent_has_run", false);
         memory.hub_has_run = document.at("hub_has_run").get<bool>();
         if (document.contains("deployment")) {
             const json& one = document.at("deployment");
             memory.deployment =
-                Deployment{one.at("code").get<int>(), one.at("text").get<std::string>(), stamp_of(one.at("at"))};
+                Deployment{one.at("code").get<int>(), one.at("text").get<std::string>().substr(0, longest_line),
+                           stamp_of(one.at("at"))};
         }
         const json ends = document.value("ends", json::object());
         for (const auto& [name, stamps] : ends.items())

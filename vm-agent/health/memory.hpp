@@ -30,10 +30,13 @@ struct Memory {
     static constexpr std::chrono::minutes window{10};  ///< in which ends are counted as a loop
     static constexpr std::size_t loop = 3;             ///< this many are one
 
-    bool hub_has_run = false;                        ///< since this identity was provisioned
+    bool agent_has_run = false;  ///< edgeAgent, since this identity was provisioned
+    bool hub_has_run = false;    ///< edgeHub, likewise
     std::optional<Deployment> deployment;
     std::map<std::string, std::vector<Stamp>> ends;  ///< by unit or container: unwanted ends, oldest first
 
+    /// That a container runs. True when that is news.
+    bool note_running(std::string_view name);
     /// An end that nobody asked for, of a unit or container.
     void note_end(const std::string& name, Stamp at);
     /// How many such ends lie in the window before `now`.

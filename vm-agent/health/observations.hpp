@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shared/finding.hpp"
+#include "shared/secret.hpp"
 #include "vm-agent/config/device_info.hpp"
 #include "vm-agent/health/memory.hpp"
 #include "vm-agent/health/seen.hpp"
@@ -62,18 +63,19 @@ struct Observations {
     std::string certificate_path;  ///< of the identity in use, as the VM sees it; empty when there is none
     std::string key_path;
     Sight<FileSeen> certificate;
-    Findings files;  ///< placement's judgement of owners, modes and readers
+    Sight<std::optional<SecretBytes>> key;  ///< read by a look of root's alone, never by the watcher
+    Findings files;                         ///< placement's judgement of owners, modes and readers
     AppliedState applied;
     Sight<std::vector<UnitSeen>> units;
-    std::map<std::string, std::vector<std::string>> unit_logs;   ///< last lines of units that are not well
+    std::map<std::string, std::vector<std::string>> unit_logs;               ///< last lines of units that are not well
     std::map<std::string, std::map<std::string, std::string>> unit_proxies;  ///< *_proxy variables by unit
     std::vector<std::string> identityd_log;  ///< the last lines since the configuration was applied, as far as readable
     Sight<std::vector<ContainerSeen>> containers;
     Sight<std::optional<DeviceInfo>> device_info;  ///< what identityd remembers; nothing before it registered
     Sight<ClockSeen> clock;
     std::vector<DiskSeen> disks;
-    Sight<FileSeen> daemon_json;     ///< /etc/docker/daemon.json
-    std::optional<ReachSeen> dps;    ///< looked at by `check` alone
+    Sight<FileSeen> daemon_json;   ///< /etc/docker/daemon.json
+    std::optional<ReachSeen> dps;  ///< looked at by `check` alone
     std::optional<ReachSeen> hub;
     std::string no_reach = "not looked at";  ///< why neither was
     Memory memory;

@@ -31,12 +31,13 @@ struct UnitSeen {
 struct ContainerDetail {
     int exit_code = 0;
     bool oom_killed = false;
+    std::string error;           ///< why the engine could not start it, in the engine's words
     unsigned restart_count = 0;  ///< by Docker's own policy; edgeAgent's restarts do not count here
     Stamp started{};
     Stamp finished{};
-    std::string health;                ///< "healthy", "unhealthy", "starting", or "" without a health check
-    std::vector<std::string> mounts;   ///< paths inside the container that lie outside of it
-    std::string storage_folder;        ///< of its environment variable storageFolder, "" without one
+    std::string health;               ///< "healthy", "unhealthy", "starting", or "" without a health check
+    std::vector<std::string> mounts;  ///< paths inside the container that lie outside of it
+    std::string storage_folder;       ///< of its environment variable storageFolder, "" without one
 
     bool operator==(const ContainerDetail&) const = default;
 };
@@ -60,9 +61,9 @@ inline constexpr std::array<const char*, 5> aziot_services{"aziot-edged.service"
                                                            "aziot-keyd.service", "aziot-certd.service",
                                                            "aziot-tpmd.service"};
 /// The sockets that start them on demand.
-inline constexpr std::array<const char*, 6> aziot_sockets{
-    "aziot-edged.mgmt.socket", "aziot-edged.workload.socket", "aziot-identityd.socket",
-    "aziot-keyd.socket",       "aziot-certd.socket",          "aziot-tpmd.socket"};
+inline constexpr std::array<const char*, 6> aziot_sockets{"aziot-edged.mgmt.socket", "aziot-edged.workload.socket",
+                                                          "aziot-identityd.socket",  "aziot-keyd.socket",
+                                                          "aziot-certd.socket",      "aziot-tpmd.socket"};
 /// The container engine's unit.
 inline constexpr const char* docker_service = "docker.service";
 

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "vm-agent/config/judge.hpp"
+#include "vm-agent/health/check.hpp"
 #include "vm-agent/identity/inspect.hpp"
 #include "vm-agent/identity/pem.hpp"
 
@@ -32,7 +32,7 @@ json identity_of(const Observations& seen) {
 
 json provisioning_of(const Observations& seen) {
     if (!seen.config.value) return {{"unseen", seen.config.why}};
-    const auto provisioning = read_provisioning(seen.config.value->text);
+    const auto& provisioning = provisioning_in(seen);
     if (!provisioning) return nullptr;
     return {{"source", provisioning->source},
             {"method", provisioning->method},

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "vm-agent/config/judge.hpp"
 #include "vm-agent/health/check.hpp"
 
 namespace eflow {
@@ -15,82 +14,116 @@ struct Told {
     std::string next;
 };
 
-bool failed_in(const Findings& findings, std::string_view area) {
-    return std::any_of(findings.begin(), findings.end(), [&](const Finding& finding) {
-        return finding.severity == Severity::failed && std::string_view(finding.id).starts_with(area);
-    });
-}
-
-/// The first failed finding of an area, in its words.
-std::string fault_in(const Findings& findings, std::string_view area) {
-    for (const auto& finding : findings)
-        if (finding.severity == Severity::failed && std::string_view(finding.id).starts_with(area))
-            return finding.summary;
-    return {};
-}
-
 constexpr auto mend = "Mend what has failed; each line says how.";
 
-/// Once the runtime is up, faults degrade it; before that they are why it does not come up.
-Phase broken(const Observations& seen) {
-    const ContainerSeen* agent = container(seen, "edgeAgent");
-    return agent != nullptr && agent->state == "running" ? Phase::degraded : Phase::failed;
+bool runs(const ContainerSeen* container) {
+    return container != nullptr && container->state == "running";
 }
 
-Told phase_of(const Observations& seen, const Findings& findings, const DpsAnswer& answer) {
-    if (!seen.config.value)
-        return {Phase::unknown, "config.toml could not be read: " + seen.config.why,
-                "Run eflow-agent status with sudo."};
-    if (failed_in(findings, "config.well-formed"))
-        return {Phase::failed, "config.toml cannot be used", "Mend what config.well-formed names."};
-    if (!is_provisioned(seen)) return {Phase::not_provisioned, "config.toml provisions nothing", "eflow-agent provision --help"};
-    for (const char* area : {"identity.", "files.", "config."})
-        if (failed_in(findings, area)) return {broken(seen), fault_in(findings, area), mend};
-    if (!seen.applied.applied) {
-        const ContainerSeen* agent = container(seen, "edgeAgent");
-        const std::string command = seen.live ? "sudo iotedge config apply" : "On the device: sudo iotedge config apply";
-        if (agent != nullptr && agent->state == "running")
-            return {Phase::degraded, "config.toml has been changed and not applied (" + seen.applied.why + ")", command};
-        return {Phase::not_provisioned, "the identity is in place and waits to be applied (" + seen.applied.why + ")", command};
-    }
+/// While the runtime is up, faults degrade it; else they are why it is not.
+Phase broken(const Observations& seen) {
+    return runs(container(seen, "edgeAgent")) || runs(container(seen, "edgeHub")) ? Phase::degraded : Phase::failed;
+}
+
+/// Broken by the first failed finding of these areas, in its words; nothing when none has failed.
+std::optional<Told> fault_in(const Observations& seen, const Findings& findings,
+                             std::initializer_list<std::string_view> areas) {
+    for (const auto area : areas)
+        for (const auto& finding : findings)
+            if (finding.severity == Severity::failed && std::string_view(finding.id).starts_with(area))
+                return Told{broken(seen), finding.summary, mend};
+    return std::nullopt;
+}
+
+bool has_trouble(const Findings& findings) {
+    return gravest(findings) == Severity::failed;
+}
+
+/// What stands in the files, before anything is said of what runs; nothing when that decides.
+std::optional<Told> phase_of_files(const Observations& seen, const Findings& findings) {
+    if (auto told = fault_in(seen, findings, {"config."})) return told;
+    const bool readable = seen.config.value.has_value();
+    if (readable && !is_provisioned(seen) && !runs(container(seen, "edgeAgent")))
+        return Told{Phase::not_provisioned,
+                    seen.config.value->present ? "config.toml provisions nothing" : "there is no config.toml yet",
+                    "eflow-agent provision --help"};
+    if (auto told = fault_in(seen, findings, {"identity.", "files."})) return told;
+    if (readable && !seen.applied.applied)
+        return Told{Phase::not_provisioned,
+                    "the identity is in place and waits to be applied (" + seen.applied.why + ")",
+                    seen.live ? "sudo iotedge config apply" : "On the device: sudo iotedge config apply"};
+    if (!readable && (!seen.live || !is_provisioned(seen)) && !has_trouble(findings))
+        return Told{Phase::unknown, "config.toml could not be read: " + seen.config.why,
+                    "Run eflow-agent status with sudo."};
     if (!seen.live)
-        return {Phase::unknown, "below --root the services are not looked at", "On the device: eflow-agent status"};
-    if (answer.kind == DpsAnswer::Kind::refused)
-        return {Phase::failed, "DPS refused this device: " + answer.text, "See cloud.registration."};
-    if (!seen.units.value) return {Phase::unknown, "systemd could not be asked: " + seen.units.why, ""};
-    if (failed_in(findings, "services."))
-        return {broken(seen), fault_in(findings, "services."), mend};
-    if (tries_again(answer)) {
+        return Told{Phase::unknown, "below --root the services are not looked at", "On the device: eflow-agent status"};
+    return std::nullopt;
+}
+
+/// The way from DPS to an identity; nothing when it has been gone.
+std::optional<Told> phase_of_provisioning(const Observations& seen, const DpsAnswer& answer) {
+    // A registered device goes on with what identityd remembers.
+    const bool serves = is_registered(seen) && runs(container(seen, "edgeAgent"));
+    if (tries_again(answer) && !serves) {
         const Finding told = judge_dps_answer(answer);
-        return {Phase::provisioning, told.summary + " (" + answer.text + ")", told.remedy};
+        return Told{Phase::provisioning, told.summary + " (" + answer.text + ")", told.remedy};
     }
-    if (seen.device_info.value && !*seen.device_info.value)
-        return {Phase::provisioning, "identityd has not registered with DPS yet",
-                "Wait; sudo journalctl -u aziot-identityd -f shows it."};
-    if (!seen.containers.value)
-        return {Phase::unknown, "the containers could not be seen: " + seen.containers.why,
-                "Run eflow-agent status with sudo, or as a member of the group docker."};
-    if (failed_in(findings, "modules."))
-        return {Phase::degraded, fault_in(findings, "modules."), mend};
+    if (seen.device_info.value && !is_registered(seen))
+        return Told{Phase::provisioning, "identityd has no identity from IoT Hub yet",
+                    "Wait; sudo journalctl -u aziot-identityd -f shows it."};
+    return std::nullopt;
+}
+
+Told phase_of_modules(const Observations& seen) {
     const ContainerSeen* agent = container(seen, "edgeAgent");
     const ContainerSeen* hub = container(seen, "edgeHub");
+    const char* agent_log = "Wait; docker logs -f edgeAgent shows it.";
     if (agent == nullptr)
         return {Phase::provisioning, "aziot-edged has not created edgeAgent yet",
                 "Wait; sudo journalctl -u aziot-edged -f shows it."};
-    if (agent->state != "running")
-        return {Phase::deploying, "aziot-edged has just started and brings edgeAgent back", "Wait a minute."};
-    for (const char* area : {"host.", "cloud."})
-        if (failed_in(findings, area)) return {Phase::degraded, fault_in(findings, area), mend};
-    if (hub == nullptr && seen.memory.deployment && seen.memory.deployment->code == 0)
-        return {Phase::deploying, "edgeAgent carries out a deployment", "Wait; docker logs -f edgeAgent shows it."};
+    if (!runs(agent))
+        return {Phase::deploying, "aziot-edged brings edgeAgent up (it is " + agent->state + ")", "Wait a minute."};
+    if (hub == nullptr && is_deploying(seen))
+        return {Phase::deploying, "edgeAgent carries out a deployment", agent_log};
     if (hub == nullptr)
         return {Phase::awaiting_deployment,
                 "edgeAgent runs, and no deployment has been made yet; that is expected on a new device (the portal "
                 "shows 417)",
                 "Create a deployment for this device in IoT Hub: Set modules."};
-    if (hub->state != "running")
-        return {Phase::deploying, "edgeHub is not up yet (" + hub->state + ")", "Wait; docker logs -f edgeAgent shows it."};
+    if (!runs(hub)) return {Phase::deploying, "edgeHub is not up yet (" + hub->state + ")", agent_log};
     return {Phase::running, "edgeAgent and edgeHub are running", ""};
+}
+
+Told phase_of(const Observations& seen, const Findings& findings, const DpsAnswer& answer) {
+    if (auto told = phase_of_files(seen, findings)) return *told;
+    if (answer.kind == DpsAnswer::Kind::refused)
+        return {broken(seen), "DPS refused this device: " + answer.text, "See cloud.registration."};
+    if (auto told = fault_in(seen, findings, {"host.", "services."})) return *told;
+    if (auto told = fault_in(seen, findings, {"modules."})) {
+        // The services are well, and aziot-edged and edgeAgent bring back what has ended.
+        told->phase = Phase::degraded;
+        return *told;
+    }
+    if (!seen.units.value)
+        return {Phase::unknown, "systemd could not be asked: " + seen.units.why, "Run eflow-agent status with sudo."};
+    if (auto told = phase_of_provisioning(seen, answer)) return *told;
+    if (!seen.containers.value)
+        return {Phase::unknown, "the containers could not be seen: " + seen.containers.why,
+                "Run eflow-agent status with sudo, or as a member of the group docker."};
+    if (auto told = fault_in(seen, findings, {"cloud."})) return *told;
+    return phase_of_modules(seen);
+}
+
+/// What others wrote (logs, names, an engine's words) stands in the texts: nothing in them may steer a terminal or
+/// break a line of the journal. Control characters of ASCII and of Latin-1 as UTF-8 (C2 80 to C2 9F) become spaces.
+void make_printable(std::string& text, bool lines) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const bool c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
+                        static_cast<unsigned char>(text[i + 1]) <= 0x9f;
+        if (c1) text[i + 1] = ' ';
+        if (c1 || (byte < 0x20 && !(lines && byte == '\n')) || byte == 0x7f) text[i] = ' ';
+    }
 }
 
 }  // namespace
@@ -110,6 +143,13 @@ Verdict judge(const Observations& seen) {
     verdict.phase = told.phase;
     verdict.because = std::move(told.because);
     verdict.next = std::move(told.next);
+    for (auto& finding : findings) {
+        make_printable(finding.summary, false);
+        make_printable(finding.detail, true);
+        make_printable(finding.remedy, true);
+    }
+    make_printable(verdict.because, false);
+    make_printable(verdict.next, true);
     return verdict;
 }
 

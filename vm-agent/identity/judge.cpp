@@ -381,10 +381,10 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
 }
 
 Findings judge_certificate(std::string_view certificate_bytes, std::string_view certificate_name,
-                           const IdentityExpectation& expectation) {
+                           const IdentityExpectation& expectation, const std::string& no_key) {
     Findings findings;
     auto certificates = read_chain(certificate_bytes, certificate_name, findings);
-    findings.push_back(skipped("identity.key-readable", "The private key was not judged", "no key was given"));
+    findings.push_back(skipped("identity.key-readable", "The private key was not judged", no_key));
     if (!certificates) {
         append(findings, all_skipped("the certificate cannot be read"));
         return findings;
@@ -392,7 +392,7 @@ Findings judge_certificate(std::string_view certificate_bytes, std::string_view 
     Subject subject;
     subject.file = std::move(*certificates);
     subject.file_name = certificate_name;
-    subject.no_key = "no key was given";
+    subject.no_key = no_key;
     subject.expected = &expectation;
     order(subject);
     append(findings, judged_rows(subject));

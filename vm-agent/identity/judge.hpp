@@ -42,8 +42,8 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
                                std::string_view key_bytes, std::string_view key_name,
                                const IdentityExpectation& expectation);
 
-/// The checks that need no key (cert verify without --key); the key's checks are skipped.
+/// The checks that need no key (cert verify without --key); the key's checks are skipped, for the reason `no_key`.
 Findings judge_certificate(std::string_view certificate_bytes, std::string_view certificate_name,
-                           const IdentityExpectation& expectation);
+                           const IdentityExpectation& expectation, const std::string& no_key = "no key was given");
 
 }  // namespace eflow

@@ -79,6 +79,7 @@ ContainerSeen inspected(const json& one) {
     seen.state = text_in(state, "Status");
     ContainerDetail detail;
     detail.exit_code = number_in(state, "ExitCode");
+    detail.error = text_in(state, "Error");
     const auto oom = state.find("OOMKilled");
     detail.oom_killed = oom != state.end() && oom->is_boolean() && oom->get<bool>();
     detail.restart_count = static_cast<unsigned>(std::max(0, number_in(one, "RestartCount")));

@@ -37,6 +37,16 @@ Sight<FileSeen> see_file(const Tree& tree, const std::string& path) {
     }
 }
 
+Sight<std::optional<SecretBytes>> see_key(const Tree& tree, const std::string& path) {
+    using Key = Sight<std::optional<SecretBytes>>;
+    if (path.empty()) return Key::unseen("config.toml names no key file");
+    try {
+        return Key::of(tree.read(path, largest_file));
+    } catch (const Failure& failure) {
+        return Key::unseen(failure.what());
+    }
+}
+
 /// The identity that config.toml names; where that may not be read, the one that was placed, when there is just one.
 void find_identity(const Tree& tree, Observations& seen) {
     if (seen.config.value) {
@@ -143,6 +153,7 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
     seen.now = now;
     seen.live = tree.live();
     observe_files(tree, seen);
+    seen.key = see_key(tree, seen.key_path);
     if (!seen.live) {
         const std::string why = "below --root no service is looked at";
         seen.units = Sight<std::vector<UnitSeen>>::unseen(why);

@@ -59,6 +59,11 @@ std::vector<HistoryEntry> changes_between(const Verdict& before, const Verdict& 
         changes.push_back({at, "finding", id, std::string(to_text(was)), std::string(to_text(now.severity)),
                            words(*now.finding)});
     }
+    const auto fresh = standings(after.findings);
+    for (const auto& [id, was] : old)
+        if (is_trouble(was.severity) && fresh.count(id) == 0)
+            changes.push_back({at, "finding", id, std::string(to_text(was.severity)),
+                               std::string(to_text(Severity::skipped)), "not judged any more"});
     return changes;
 }
 
@@ -77,7 +82,11 @@ std::optional<LogLine> line_for(const std::vector<HistoryEntry>& changes, const 
         if (change.to == "warning") line.priority = std::min(line.priority, 4);
         if (is_companion(change.what) && changes.size() > 1) continue;
         const bool worse = change.to == "failed" || change.to == "warning";
-        told += (told.empty() ? "" : "; ") + change.what + (worse ? " " + change.to + ": " : " is well again: ") +
+        // What can no longer be seen is not well for that.
+        told += (told.empty() ? "" : "; ") + change.what +
+                (worse               ? " " + change.to + ": "
+                 : change.to == "ok" ? " is well again: "
+                                     : " no longer " + change.from + ": ") +
                 change.text;
         if (worse && remedy.empty())
             for (const auto& finding : after.findings)

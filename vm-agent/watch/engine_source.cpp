@@ -7,9 +7,8 @@ namespace eflow {
 
 namespace {
 
-constexpr std::chrono::milliseconds shortest_pause{250};
-constexpr std::chrono::milliseconds longest_pause{4000};
-constexpr std::chrono::seconds deadline{3};
+constexpr std::size_t most_recent = 1024;  // the engine itself remembers 256
+constexpr std::int64_t overlap = 1'000'000'000;
 // {"type":["container"]}
 constexpr auto containers_only = "&filters=%7B%22type%22%3A%5B%22container%22%5D%7D";
 
@@ -25,8 +24,10 @@ bool changes_something(const ContainerEvent& event) {
     return true;
 }
 
-/// "1790000000.123456789", as `since` takes it.
+/// "1790000000.123456789", as `since` takes it: a second before the last event. The engine's events are not quite in the
+/// order of their times, and a clock that is set moves them.
 std::string since(std::int64_t nanos) {
+    nanos = std::max<std::int64_t>(0, nanos - overlap);
     const std::string fraction = std::to_string(nanos % 1'000'000'000);
     return std::to_string(nanos / 1'000'000'000) + "." + std::string(9 - fraction.size(), '0') + fraction;
 }
@@ -34,12 +35,16 @@ std::string since(std::int64_t nanos) {
 }  // namespace
 
 EngineSource::EngineSource(boost::asio::io_context& loop, std::string socket_path, Handlers handlers)
-    : loop_(loop), socket_path_(std::move(socket_path)), handlers_(std::move(handlers)), retry_(loop) {}
+    : EngineSource(loop, std::move(socket_path), std::move(handlers), Pace{}) {}
+
+EngineSource::EngineSource(boost::asio::io_context& loop, std::string socket_path, Handlers handlers, Pace pace)
+    : loop_(loop), socket_path_(std::move(socket_path)), handlers_(std::move(handlers)), retry_(loop), pace_(pace) {}
 
 void EngineSource::start() {
     if (wanted_) return;
     wanted_ = true;
-    pause_ = shortest_pause;
+    told_lost_ = false;
+    pause_ = pace_.shortest_pause;
     connect();
 }
 
@@ -78,7 +83,7 @@ void EngineSource::lose(const std::string& why) {
         return;
     }
     retry_.expires_after(pause_);
-    pause_ = std::min(pause_ * 2, longest_pause);
+    pause_ = std::min(pause_ * 2, pace_.longest_pause);
     retry_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled && wanted_) connect();
     });
@@ -94,7 +99,8 @@ void EngineSource::follow_events() {
         event_lines_.feed(bytes, [this](std::string_view line) { take(line); });
     };
     handlers.ended = [this](const std::string& why) { lose(socket_path_ + ": " + why); };
-    events_ = std::make_unique<HttpStream>(loop_, socket_path_, target + containers_only, std::move(handlers));
+    events_ = std::make_unique<HttpStream>(loop_, socket_path_, target + containers_only, std::move(handlers),
+                                           pace_.deadline);
 }
 
 void EngineSource::list() {
@@ -106,7 +112,7 @@ void EngineSource::list() {
         auto containers = read_container_list(answer.value->body, socket_path_);
         if (!containers.value) return lose(containers.why);
         told_lost_ = false;
-        pause_ = shortest_pause;
+        pause_ = pace_.shortest_pause;
         bool agent_runs = false;
         for (const auto& one : *containers.value) {
             if (is_runtime(one.name)) inspect(one.name);
@@ -121,9 +127,19 @@ void EngineSource::list() {
 
 void EngineSource::take(std::string_view line) {
     auto event = read_event(line);
-    // `since` gives the last one again.
-    if (!event || event->nanos <= last_nanos_) return;
-    last_nanos_ = event->nanos;
+    if (!event) return;
+    // `since` gives some of them again. Their times alone do not tell which: a clock may have been set back.
+    if (event->nanos != 0) {
+        const auto [place, fresh] =
+            recent_.insert(std::to_string(event->nanos) + " " + event->id + " " + event->action);
+        if (!fresh) return;
+        recent_order_.push_back(place);
+        if (recent_order_.size() > most_recent) {
+            recent_.erase(recent_order_.front());
+            recent_order_.pop_front();
+        }
+        last_nanos_ = event->nanos;
+    }
     if (!changes_something(*event)) return;
     if (listing_)
         waiting_.push_back(std::move(*event));
@@ -168,11 +184,11 @@ void EngineSource::follow_agent() {
     handlers.ended = [this](const std::string&) { agent_log_.reset(); };
     agent_log_ = std::make_unique<HttpStream>(
         loop_, socket_path_, prefix_ + "/containers/edgeAgent/logs?follow=1&stdout=1&stderr=1" + tail,
-        std::move(handlers));
+        std::move(handlers), pace_.deadline);
 }
 
 void EngineSource::get(const std::string& target, std::unique_ptr<HttpGet>& slot, HttpGet::Done done) {
-    slot = std::make_unique<HttpGet>(loop_, socket_path_, target, deadline,
+    slot = std::make_unique<HttpGet>(loop_, socket_path_, target, pace_.deadline,
                                      [&slot, done = std::move(done)](Sight<HttpAnswer> answer) {
                                          slot.reset();
                                          done(std::move(answer));

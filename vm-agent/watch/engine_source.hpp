@@ -1,9 +1,11 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -27,7 +29,15 @@ public:
         std::function<void(const std::string& why)> lost;
     };
 
+    /// How long an answer may take, and the pauses between attempts to connect: each twice the last, up to the longest.
+    struct Pace {
+        std::chrono::milliseconds deadline{3000};
+        std::chrono::milliseconds shortest_pause{250};
+        std::chrono::milliseconds longest_pause{4000};
+    };
+
     EngineSource(boost::asio::io_context& loop, std::string socket_path, Handlers handlers);
+    EngineSource(boost::asio::io_context& loop, std::string socket_path, Handlers handlers, Pace pace);
 
     /// Connects and stays so until `rest`.
     void start();
@@ -51,11 +61,14 @@ private:
     std::string socket_path_;
     Handlers handlers_;
     boost::asio::steady_timer retry_;
+    Pace pace_;
     std::chrono::milliseconds pause_{};
     bool wanted_ = false;
     bool told_lost_ = false;
     std::string prefix_;            ///< of the API version; empty while there is no connection
-    std::int64_t last_nanos_ = 0;   ///< of the last event handled
+    std::int64_t last_nanos_ = 0;     ///< of the last event that came
+    std::unordered_set<std::string> recent_;  ///< the last events, since a new connection gives some of them again
+    std::deque<std::unordered_set<std::string>::const_iterator> recent_order_;
     bool listing_ = false;          ///< events that come meanwhile wait, so that an older list does not undo them
     std::vector<ContainerEvent> waiting_;
     std::unique_ptr<HttpGet> call_;  ///< ping or list

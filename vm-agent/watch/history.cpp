@@ -26,6 +26,14 @@ void read_into(const std::string& path, Stamp since, std::vector<HistoryEntry>& 
     }
 }
 
+/// A crash or a full disk has cut the last line short: what follows must not go down with it.
+bool ends_amid_a_line(const std::string& path) {
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    if (!file || file.tellg() <= 0) return false;
+    file.seekg(-1, std::ios::end);
+    return file.get() != '\n';
+}
+
 }  // namespace
 
 std::string HistoryEntry::to_json() const {
@@ -37,7 +45,7 @@ std::string HistoryEntry::to_json() const {
 std::optional<HistoryEntry> HistoryEntry::from_json(std::string_view line) {
     // A line that a crash cut short is left out, like anything else that is none.
     const json one = json::parse(line, nullptr, false);
-    if (!one.is_object()) return std::nullopt;
+    if (!one.is_object() || !one.value("at", json()).is_number_integer()) return std::nullopt;
     try {
         return HistoryEntry{Stamp(std::chrono::microseconds(one.at("at").get<std::int64_t>())),
                             one.at("kind").get<std::string>(),
@@ -57,6 +65,7 @@ bool History::append(const std::vector<HistoryEntry>& entries) const {
         if (line.size() < longest_line) text += line + "\n";
     }
     if (text.empty()) return true;
+    if (ends_amid_a_line(current_file())) text.insert(0, "\n");
     struct stat status {};
     if (stat(current_file().c_str(), &status) == 0 && static_cast<std::size_t>(status.st_size) + text.size() > limit_)
         std::rename(current_file().c_str(), older_file().c_str());

@@ -26,12 +26,12 @@ struct HttpStream::State : std::enable_shared_from_this<HttpStream::State> {
         parser.body_limit(boost::none);
     }
 
-    void start(const std::string& socket_path, const std::string& target) {
+    void start(const std::string& socket_path, const std::string& target, std::chrono::milliseconds patience) {
         request.version(11);
         request.method(http::verb::get);
         request.target(target);
         request.set(http::field::host, "docker");
-        stream.expires_after(std::chrono::seconds(5));
+        stream.expires_after(patience);
         stream.async_connect(asio::local::stream_protocol::endpoint(socket_path),
                              [self = shared_from_this()](const boost::system::error_code& fault) {
                                  if (self->fine(fault)) self->ask();
@@ -92,9 +92,9 @@ struct HttpStream::State : std::enable_shared_from_this<HttpStream::State> {
 };
 
 HttpStream::HttpStream(asio::io_context& loop, const std::string& socket_path, const std::string& target,
-                       Handlers handlers)
+                       Handlers handlers, std::chrono::milliseconds patience)
     : state_(std::make_shared<State>(loop, std::move(handlers))) {
-    state_->start(socket_path, target);
+    state_->start(socket_path, target, patience);
 }
 
 HttpStream::~HttpStream() {
@@ -172,7 +172,7 @@ void LineCutter::feed(std::string_view bytes, const std::function<void(std::stri
     for (;;) {
         const auto end = bytes.find('\n');
         if (end == std::string_view::npos) break;
-        if (!dropping_) {
+        if (!dropping_ && rest_.size() + end <= longest_line) {
             rest_.append(bytes.substr(0, end));
             const std::string line = std::exchange(rest_, {});
             each(line);

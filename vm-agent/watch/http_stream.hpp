@@ -15,14 +15,17 @@ namespace eflow {
 /// A GET over a unix socket whose answer does not end (the engine's events, a log that is followed), in the loop.
 class HttpStream {
 public:
+    static constexpr std::chrono::milliseconds default_patience{5000};
+
     struct Handlers {
         std::function<void()> begun;                       ///< the engine has accepted the request
         std::function<void(std::string_view bytes)> data;  ///< a piece of the body as it came
         std::function<void(const std::string& why)> ended;
     };
 
+    /// Until the answer has begun, `patience` is the deadline; a stream may be silent for long after that.
     HttpStream(boost::asio::io_context& loop, const std::string& socket_path, const std::string& target,
-               Handlers handlers);
+               Handlers handlers, std::chrono::milliseconds patience = default_patience);
     /// Ends it; no handler is called any more.
     ~HttpStream();
     HttpStream(const HttpStream&) = delete;

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "vm-agent/health/check.hpp"
-#include "vm-agent/health/summary.hpp"
+#include "vm-agent/health/horizon.hpp"
 
 namespace eflow {
 
@@ -73,11 +73,10 @@ std::string to_metrics(const Observations& seen, const Verdict& verdict, const W
                        *worst == Severity::failed ? "1" : *worst == Severity::warning ? "0.5" : "0");
     }
 
-    const nlohmann::json data = summarize(seen, verdict).data;
-    if (data["identity"].is_object() && data["identity"].contains("days_left")) {
-        out.gauge("eflow_certificate_days_left", "Whole days until the device's certificate expires.");
-        out.sample(label("common_name", data["identity"]["common_name"].get<std::string>()),
-                   data["identity"]["days_left"].get<long long>());
+    if (const auto expiry = first_expiry(seen)) {
+        out.gauge("eflow_certificate_expiry_timestamp_seconds",
+                  "When the first certificate of the device's identity expires, in seconds since 1970.");
+        out.sample("", expiry->time_since_epoch().count());
     }
     if (seen.units.value) {
         out.gauge("eflow_unit_active", "1 for a unit that is active.");

@@ -262,7 +262,7 @@ void Watcher::take_containers(std::vector<ContainerSeen> containers) {
         if (before != nullptr) one.detail = before->detail;
         const std::string from = before != nullptr ? before->state : "";
         if (from != one.state) note_container(one.name, from, one.state, one.status);
-        if (one.name == "edgeHub" && one.state == "running") seen_.memory.hub_has_run = true;
+        if (one.state == "running" && seen_.memory.note_running(one.name)) save_memory_soon();
     }
     for (const auto& gone : last_containers_)
         if (find(containers, gone.id) == nullptr) note_container(gone.name, gone.state, "removed", "");
@@ -293,7 +293,7 @@ void Watcher::take_container_event(const ContainerEvent& event) {
         one->state = one->status = "created";
     } else if (event.action == "start" || event.action == "unpause") {
         one->state = one->status = "running";
-        if (one->name == "edgeHub" && !std::exchange(seen_.memory.hub_has_run, true)) save_memory_soon();
+        if (seen_.memory.note_running(one->name)) save_memory_soon();
     } else if (event.action == "pause") {
         one->state = one->status = "paused";
     } else if (event.action == "die") {
@@ -377,7 +377,7 @@ void Watcher::look_at_files() {
     };
     // Another device, or none: that edgeHub has run before is no longer of this one.
     if (verdict_ && known.value && *known.value && !same_device()) {
-        seen_.memory.hub_has_run = false;
+        seen_.memory.agent_has_run = seen_.memory.hub_has_run = false;
         seen_.memory.deployment.reset();
         save_memory_soon();
     }
@@ -483,6 +483,7 @@ void Watcher::publish(const Verdict& verdict) {
     if (text != written_) {
         written_ = text;
         report.data["observed_at"] = observed_at;
+        report.data["watcher"]["written_us"] = now().time_since_epoch().count();
         if (!options_.status_file.empty())
             if (const auto why = replace_file(options_.status_file, to_json(report) + "\n", 0644, false);
                 !why.empty() && !std::exchange(status_failed_, true) && options_.log)
