@@ -321,7 +321,7 @@ class Adopting(InSandbox):
         before = self.box.snapshot(without=())
         code, report = self.post_install("--dry-run", bundle=False)
         self.assertEqual(code, 0, report)
-        self.assertIn("/home/iotedge-user/private/leaf.key", texts(report))
+        self.assertIn("/home/iotedge-user/private/leaf.key They go when post-install has run", texts(report))
         self.assertEqual(self.box.snapshot(without=()), before)
 
 

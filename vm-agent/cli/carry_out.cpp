@@ -156,18 +156,17 @@ bool runs(const Context& context, const Tree& tree) {
 }
 
 /// The copies of the key that Provision-EflowVm left: they go now that the device is healthy with the new state, and
-/// not a moment earlier.
-void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest& request, Report& report) {
+/// not a moment earlier. `config` is the config.toml of that state.
+void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest& request, std::string_view config,
+                  Report& report) {
     // What was taken back stands again, and the copy with it: it is the key in use.
     if (report.exit_code != ExitCode::done && report.exit_code != ExitCode::timed_out) return;
     const KeyCopies copies{request.material->chain.front(), request.key_path, request.adoption->named_keys,
                            request.adoption->spared};
     auto found = find_copies(tree, copies);
     // An Edge CA, an EST client: another setting may go by the same file.
-    const auto config = tree.read(places::config, largest_config);
     const auto named = std::stable_partition(found.begin(), found.end(), [&](const std::string& path) {
-        return !config || (config->reveal().find(file_uri(path)) == std::string_view::npos &&
-                           config->reveal().find(path) == std::string_view::npos);
+        return config.find(file_uri(path)) == std::string_view::npos && config.find(path) == std::string_view::npos;
     });
     for (auto path = named; path != found.end(); ++path)
         report.findings.push_back(warning("files.no-stray-keys",
@@ -213,7 +212,7 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
         note(report, "Dry run: nothing was changed.");
         if (request.adoption) {
             report.data["source"] = request.adoption->source;
-            clear_copies(tree, prepared->users, request, report);
+            clear_copies(tree, prepared->users, request, prepared->plan.config.contents.reveal(), report);
         }
         return {report, told(context, report, "Plan", identity_line(*request.material, context.world.now))};
     }
@@ -255,7 +254,7 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
 
     settle(context, tree, transaction, settling, report);
     report.changes = transaction.changes();
-    if (request.adoption) clear_copies(tree, users, request, report);
+    if (request.adoption) clear_copies(tree, users, request, prepared->plan.config.contents.reveal(), report);
     if (!changed(report.changes) && report.exit_code == ExitCode::done)
         note(report, "Nothing had to be changed: the device already has this identity and configuration.");
     return {report, told(context, report, "Changes", identity_line(*request.material, context.world.now))};

@@ -201,6 +201,8 @@ private:
 
 Outcome post_install(const Context& context, const PostInstallOptions& options) {
     const Tree tree = tree_of(context);
+    // First of all: what another user may not read would look as if it were not there.
+    require_root(context, tree, "post-install");
     return carry_out(context, tree, "post-install", options.request,
                      [&] { return Sources(options, tree).judged(context.world.now); });
 }
