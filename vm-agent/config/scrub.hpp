@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace eflow {
+
+/// Takes secrets out of any text: those whose value is known, and those that their form gives away (private key blocks,
+/// shared access keys and signatures, passwords and tokens behind their names, authorisation headers, user and password
+/// in a URL, pkcs11 pins, long runs of base64). What goes is replaced by "***"; line feeds stay.
+class Scrubber {
+public:
+    static constexpr std::size_t shortest = 4;  ///< a value as short as this stands everywhere by chance
+
+    /// Remembers a secret, each of its lines, and how JSON, HTML and URLs would spell it.
+    void know(std::string_view secret);
+    [[nodiscard]] bool knows_any() const noexcept { return !known_.empty(); }
+
+    [[nodiscard]] std::string clean(std::string_view text) const;
+
+private:
+    void add(std::string spelling);
+    [[nodiscard]] std::string without_known(std::string_view text) const;
+    std::unordered_map<std::string, std::vector<std::string>> known_;  ///< by their first `shortest` bytes, longest first
+};
+
+/// `text` without the secrets that their form alone gives away; their values are added to `found` when it is given.
+std::string without_secret_forms(std::string_view text, std::vector<std::string>* found = nullptr);
+
+}  // namespace eflow
