@@ -145,6 +145,7 @@ void clean_page(Gathered& bundle) {
 
 void gather(const Context& context, const Tree& tree, Observations& seen, Gathered& bundle) {
     const auto step = [&](const char* what) { context.log.info("{} …", what); };
+    spare_names(seen, bundle);
     step("Files");
     gather_files(tree, bundle);
     if (tree.live()) {

@@ -10,6 +10,7 @@
 #include "vm-agent/cli/support_sources.hpp"
 #include "vm-agent/config/certificate_uris.hpp"
 #include "vm-agent/config/file_uri.hpp"
+#include "vm-agent/config/judge.hpp"
 #include "vm-agent/config/redact.hpp"
 #include "vm-agent/health/summary.hpp"
 #include "vm-agent/identity/chain.hpp"
@@ -99,6 +100,26 @@ void Gathered::miss(std::string what, std::string why) {
     while (!why.empty() && why.back() == '\n') why.pop_back();
     std::replace(why.begin(), why.end(), '\n', ' ');
     missing.emplace_back(std::move(what), std::move(why));
+}
+
+void spare_names(const Observations& seen, Gathered& bundle) {
+    const auto spare = [&](const std::optional<std::string>& text) { bundle.scrubber.spare(text.value_or("")); };
+    if (seen.config.value) {
+        if (const auto provisioning = read_provisioning(seen.config.value->text))
+            for (const auto* text : {&provisioning->id_scope, &provisioning->global_endpoint, &provisioning->registration_id,
+                                     &provisioning->identity_cert})
+                spare(*text);
+    }
+    if (seen.device_info.value && *seen.device_info.value) {
+        spare((*seen.device_info.value)->hub_name);
+        spare((*seen.device_info.value)->device_id);
+    }
+    spare(observe_host().name);
+    if (seen.containers.value)
+        for (const auto& one : *seen.containers.value) {
+            spare(one.name);
+            spare(one.image);
+        }
 }
 
 void gather_files(const Tree& tree, Gathered& bundle) {

@@ -170,15 +170,19 @@ std::string findings_part(const Findings& findings) {
             out += "<i class=\"fill-" + std::string(colour) + "\" style=\"flex:" + std::to_string(count(severity)) +
                    "\" title=\"" + std::to_string(count(severity)) + " " + std::string(to_text(severity)) + "\"></i>";
     out += "</div>\n";
+    constexpr std::size_t most = 200;
+    std::size_t told = 0;
     for (const auto severity : {Severity::failed, Severity::warning})
         for (const auto& one : findings)
-            if (one.severity == severity) out += finding_part(one);
+            if (one.severity == severity && ++told <= most) out += finding_part(one);
+    if (told > most) out += none(std::to_string(told - most) + " more stand in reports/check.json.");
     if (count(Severity::failed) + count(Severity::warning) == 0) out += none("Nothing needs attention.");
     const auto table = [&](Severity severity, const std::string& title, bool detail) {
         if (count(severity) == 0) return;
         out += "<details><summary>" + std::to_string(count(severity)) + " " + title + "</summary>\n<table>\n";
+        std::size_t rows = 0;
         for (const auto& one : findings)
-            if (one.severity == severity)
+            if (one.severity == severity && ++rows <= most)
                 out += "<tr><td><code>" + escaped(one.id) + "</code></td><td>" + escaped(one.summary) +
                        (detail && !one.detail.empty() ? ": " + escaped(one.detail) : "") + "</td></tr>\n";
         out += "</table></details>\n";

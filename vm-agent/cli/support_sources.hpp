@@ -26,6 +26,8 @@ struct Gathered {
     void miss(std::string what, std::string why);
 };
 
+/// What is no secret although a variable may hold it too: the names of the device, its hub, its modules and images.
+void spare_names(const Observations& seen, Gathered& bundle);
 /// config.toml, what was rendered of it, and the other files that decide; secrets out of them become known.
 void gather_files(const Tree& tree, Gathered& bundle);
 /// Facts of the identity's certificate, of those that config.toml names and of those that lie about.

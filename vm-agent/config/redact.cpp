@@ -14,6 +14,7 @@ namespace {
 
 using Path = std::vector<std::string>;
 
+constexpr auto hidden = "secret";             // stands for a key that cannot be told
 constexpr std::size_t shortest_variable = 8;  // an environment's values are secret by default, not by nature
 
 constexpr std::array<std::string_view, 17> secret_words{
@@ -70,6 +71,15 @@ std::string stars_over_lines(std::string_view text) {
     return out;
 }
 
+/// A value that was taken out: as it stands, and what of "NAME=value" or of a URL may stand elsewhere alone.
+void note(Kind kind, std::string_view value, std::vector<std::string>& secrets) {
+    const std::size_t least = kind == Kind::variable ? shortest_variable : Scrubber::shortest;
+    if (value.size() >= least) secrets.emplace_back(value);
+    if (const auto equals = value.find('='); equals != std::string_view::npos && value.size() - equals > shortest_variable)
+        secrets.emplace_back(value.substr(equals + 1));
+    without_secret_forms(value, &secrets);
+}
+
 class Redaction {
 public:
     RedactedConfig accepted(std::string_view text) {
@@ -82,6 +92,7 @@ public:
                 case Statement::Kind::comment: comment(whole, comment_table); break;
                 case Statement::Kind::header:
                     table = comment_table = one.path;
+                    hidden_table_ = whole.find('\\') != std::string_view::npos;
                     out_ += without_secret_forms(whole, &secrets_);
                     break;
                 case Statement::Kind::key_value: key_value(text, one); break;
@@ -103,17 +114,16 @@ public:
     }
 
 private:
-    void take(Kind kind, std::string_view value) {
-        // A folder or a library is where to look, not what to hide.
-        const std::size_t least = kind == Kind::variable ? shortest_variable : Scrubber::shortest;
-        if (value.size() >= least) secrets_.emplace_back(value);
-        without_secret_forms(value, &secrets_);
-    }
+    void take(Kind kind, std::string_view value) { note(kind, value, secrets_); }
 
     void key_value(std::string_view text, const Statement& one) {
         out_ += text.substr(one.begin, one.value_begin - one.begin);
         const std::size_t before = secrets_.size();
-        const bool any = value(text.substr(one.value_begin, one.value_end - one.value_begin), one.path);
+        Path path = one.path;
+        // An escape in a key may hide what it is.
+        const auto key = text.substr(one.begin, one.value_begin - one.begin);
+        if (hidden_table_ || key.find('\\') != std::string_view::npos) path.emplace_back(hidden);
+        const bool any = value(text.substr(one.value_begin, one.value_end - one.value_begin), path);
         const auto rest = text.substr(one.value_end, one.end - one.value_end);
         const auto hash = rest.find('#');
         if (hash == std::string_view::npos) {
@@ -158,6 +168,7 @@ private:
                 current = levels.back().path;
                 const auto parsed = statements_of(std::string(key) + "= 0");
                 if (!parsed.empty()) current.insert(current.end(), parsed.front().path.begin(), parsed.front().path.end());
+                if (key.find('\\') != std::string_view::npos) current.emplace_back(hidden);
                 out_ += text.substr(at, equals + 1 - at);
                 at = equals + 1;
             } else {
@@ -251,6 +262,20 @@ private:
         out_ += without_secret_forms(whole, &secrets_);
     }
 
+    /// Of a line that cannot be understood: all of it, and each string in it.
+    void take_all(Kind kind, std::string_view value) {
+        while (!value.empty() && std::string_view(" \t\r\"'").find(value.back()) != std::string_view::npos)
+            value.remove_suffix(1);
+        value.remove_prefix(std::min(value.find_first_not_of(" \t\"'"), value.size()));
+        take(kind, value);
+        while (!value.empty()) {
+            const auto part = value.substr(0, value.find_first_of("\"'"));
+            if (part.size() < value.size() && part.find_first_not_of(" \t,[]{}=") != std::string_view::npos)
+                take(Kind::variable, part);
+            value.remove_prefix(std::min(part.size() + 1, value.size()));
+        }
+    }
+
     void strict_line(std::string_view line, bool& in_string) {
         const auto count = [&](std::string_view mark) {
             std::size_t found = 0;
@@ -275,6 +300,7 @@ private:
             return key;
         };
         if (was_in || equals == std::string_view::npos || line[first] == '#') {
+            take_all(Kind::variable, line);
             out_ += line[first] == '#' ? "# ***" : "***";
             return;
         }
@@ -282,17 +308,13 @@ private:
             out_ += without_secret_forms(line, &secrets_);
             return;
         }
-        auto value = line.substr(equals + 1);
-        while (!value.empty() && std::string_view(" \t\r\"'").find(value.back()) != std::string_view::npos)
-            value.remove_suffix(1);
-        const auto begin = value.find_first_not_of(" \t\"'");
-        if (begin != std::string_view::npos)
-            take(is_secret_name(key_of()) ? Kind::secret : Kind::variable, value.substr(begin));
+        take_all(is_secret_name(key_of()) ? Kind::secret : Kind::variable, line.substr(equals + 1));
         out_ += std::string(line.substr(0, equals + 1)) + " ***";
     }
 
     std::string out_;
     std::vector<std::string> secrets_;
+    bool hidden_table_ = false;
 };
 
 /// What the parser makes of the secret strings, escapes and all.
@@ -308,10 +330,11 @@ void collect(const toml::value& value, Path& path, std::vector<std::string>& sec
     } else if (value.is_string()) {
         const std::string text(value.as_string());
         const Kind kind = kind_of(path);
-        const std::size_t least = kind == Kind::variable ? shortest_variable : Scrubber::shortest;
         const bool is_uri = text.starts_with("file:") || text.starts_with("pkcs11:");
-        if (kind != Kind::open && !is_uri && text.size() >= least) secrets.push_back(text);
-        without_secret_forms(text, &secrets);
+        if (kind == Kind::open || is_uri)
+            without_secret_forms(text, &secrets);
+        else
+            note(kind, text, secrets);
     }
 }
 

@@ -65,7 +65,7 @@ void drop_key_lines_before(std::string& out) {
         const std::size_t start = cut == std::string_view::npos ? 0 : cut + 1;
         if (!ends_in_base64(body.substr(start), least)) return;
         out.erase(start);
-        least = long_run;
+        least = shortest_key_line;
     }
 }
 
@@ -106,7 +106,8 @@ std::string without_private_keys(std::string_view text) {
         at = std::min(text.find('\n', at), text.size());
         while (at < text.size()) {
             const auto next = std::min(text.find('\n', at + 1), text.size());
-            if (!ends_in_base64(text.substr(at + 1, next - at - 1), shortest_key_line)) break;
+            const auto line = text.substr(std::min(at + 1, text.size()), next - std::min(at + 1, next));
+            if (!ends_in_base64(line, shortest_key_line) && !(line.ends_with('=') && ends_in_base64(line, 2))) break;
             at = next;
         }
     }
@@ -227,6 +228,15 @@ Span secret_at(std::string_view text, std::size_t at, std::size_t& run_end) {
     return {};
 }
 
+/// A short secret is one only as a word of its own: "edge" within "edgeHub" is none.
+bool stands_alone(std::string_view text, std::size_t at, std::size_t length) {
+    constexpr std::size_t short_word = 8;
+    if (length >= short_word) return true;
+    const bool before = at > 0 && is_alphanumeric(text[at - 1]);
+    const bool after = at + length < text.size() && is_alphanumeric(text[at + length]);
+    return !before && !after;
+}
+
 std::string percent_encoded(std::string_view text, bool capitals) {
     std::string out;
     for (const char c : text) {
@@ -286,6 +296,10 @@ std::string without_secret_forms(std::string_view text, std::vector<std::string>
     return out;
 }
 
+void Scrubber::spare(std::string_view text) {
+    if (!text.empty()) spared_.emplace(text);
+}
+
 void Scrubber::add(std::string spelling) {
     if (spelling.size() < shortest || spelling.find_first_not_of('*') == std::string::npos) return;
     auto& same = known_[spelling.substr(0, shortest)];
@@ -295,6 +309,7 @@ void Scrubber::add(std::string spelling) {
 }
 
 void Scrubber::know(std::string_view secret) {
+    if (spared_.count(std::string(secret)) > 0) return;
     std::vector<std::string_view> parts{secret};
     for (std::string_view rest = secret; rest.find('\n') != std::string_view::npos;) {
         const auto line = rest.substr(0, rest.find('\n'));
@@ -327,7 +342,8 @@ std::string Scrubber::without_known(std::string_view text) const {
             head.assign(text.substr(at, shortest));
             if (const auto found = known_.find(head); found != known_.end())
                 for (const auto& spelling : found->second)
-                    if (length == 0 && text.substr(at, spelling.size()) == spelling) length = spelling.size();
+                    if (length == 0 && text.substr(at, spelling.size()) == spelling && stands_alone(text, at, spelling.size()))
+                        length = spelling.size();
         }
         if (length == 0) {
             out += text[at++];

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,15 +16,17 @@ class Scrubber {
 public:
     static constexpr std::size_t shortest = 4;  ///< a value as short as this stands everywhere by chance
 
+    /// What is no secret whatever holds it: a name that all may know, told before the secrets are.
+    void spare(std::string_view text);
     /// Remembers a secret, each of its lines, and how JSON, HTML and URLs would spell it.
     void know(std::string_view secret);
-    [[nodiscard]] bool knows_any() const noexcept { return !known_.empty(); }
 
     [[nodiscard]] std::string clean(std::string_view text) const;
 
 private:
     void add(std::string spelling);
     [[nodiscard]] std::string without_known(std::string_view text) const;
+    std::set<std::string> spared_;
     std::unordered_map<std::string, std::vector<std::string>> known_;  ///< by their first `shortest` bytes, longest first
 };
 

@@ -27,7 +27,7 @@ CertificateFacts certificate(const std::string& name, const std::string& issuer,
 
 TEST(Escaped, EveryCharacterThatMeansSomething) {
     EXPECT_EQ(escaped("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
-    EXPECT_EQ(escaped(std::string_view("a\0b\x1b[31m\x7f\n", 11)), "a b [31m \n");
+    EXPECT_EQ(escaped(std::string_view("a\0b\x1b[31m\x7f\n", 10)), "a b [31m \n");
     EXPECT_EQ(escaped("ä€😀"), "ä€😀");
     EXPECT_EQ(escaped("\x80 \xc3 \xc0\xaf \xed\xa0\x80"), "\xef\xbf\xbd \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
@@ -64,8 +64,8 @@ TEST(SupportPage, AnEmptyOneSaysWhatIsNotThere) {
     page.units = Sight<std::vector<UnitSeen>>::unseen("no bus");
     page.no_chain = "no certificate file is known";
     const std::string html = support_page(page);
-    for (const char* told : {"Not seen: no bus", "no certificate file is known", "The watcher", "Nothing needs attention"})
-        EXPECT_THAT(html, ::testing::AnyOf(HasSubstr(told), HasSubstr("There is no history")));
+    for (const char* told : {"Not seen: no bus", "no certificate file is known", "There is no history", "Nothing needs attention"})
+        EXPECT_THAT(html, HasSubstr(told));
     for (const char* outside : {"http-equiv=\"refresh", "src=", "href=", "url(", "@import", "<script"})
         EXPECT_THAT(html, Not(HasSubstr(outside)));
 }

@@ -5,6 +5,7 @@
 
 #include "vm-agent/config/certificate_uris.hpp"
 #include "vm-agent/config/document.hpp"
+#include "vm-agent/config/judge.hpp"
 #include "vm-agent/config/redact.hpp"
 #include "vm-agent/config/scrub.hpp"
 
@@ -93,7 +94,7 @@ TEST(RedactConfig, DottedQuotedNestedAndOverLines) {
          {"agent.env.X = \"PLANTED\"", "agent = { env = { X = \"PLANTED\" } }", "[agent]\nenv = { X = 'PLANTED' }",
           "\"agent\".\"env\".\"X\" = 'PLANTED'", "[agent.config]\ncreateOptions.Env = [\n  \"A=PLANTED\", # PLANTED\n  'PLANTED'\n]",
           "\"pass\\u0077ord\" = \"PLANTED\"", "[x]\npassword = '''\nPLANTED\nPLANTED'''", "[[x]]\nsecret = [[\"PLANTED\"]]",
-          "password = \"a\\\"PLANTED\" # PLANTED", "password = 12345 # PLANTED"}) {
+          "[\"agent\".\"e\\u006ev\"]\nX = 'PLANTED'", "password = \"a\\\"PLANTED\" # PLANTED", "password = 12345 # PLANTED"}) {
         const std::string shown = redacted(text);
         EXPECT_THAT(shown, Not(HasSubstr("PLANTED"))) << text;
         EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), std::count(text, text + std::string_view(text).size(), '\n'));
@@ -164,6 +165,14 @@ TEST(Scrubber, KnownSecretsInEverySpelling) {
     EXPECT_EQ(scrubber.clean("?q=p%22l%3Ca%26n%2Ft%20ed"), "?q=***");
     EXPECT_EQ(scrubber.clean("log: PLANTED line"), "log: ***");
     EXPECT_EQ(scrubber.clean("abc ***"), "abc ***") << "too short to be looked for";
+}
+
+TEST(Scrubber, WhatIsSparedStaysAndAShortSecretIsAWord) {
+    Scrubber scrubber;
+    scrubber.spare("plant7-gw-03");
+    scrubber.know("plant7-gw-03");
+    scrubber.know("edge");
+    EXPECT_EQ(scrubber.clean("plant7-gw-03: edgeHub, edge"), "plant7-gw-03: edgeHub, ***");
 }
 
 TEST(Scrubber, TheLongestOfSeveralGoes) {
