@@ -298,9 +298,9 @@ class Robust(InSandbox):
     def test_it_stays_small_whatever_is_there(self):
         self.put(f"{STATE}/history.jsonl", "".join(
             json.dumps({"at": n, "kind": "finding", "what": f"c{n % 50}", "from": "ok", "to": "failed",
-                        "text": os.urandom(1500).hex()}) + "\n" for n in range(1200)))
-        self.put("/etc/docker/daemon.json", json.dumps({"x": ["y" * 100] * 20000}))
-        self.put("/etc/aziot/config.toml", "".join(f"# a comment, line {n} of many\n" for n in range(60000)))
+                        "text": os.urandom(1500).hex()}) + "\n" for n in range(600)))
+        self.put("/etc/docker/daemon.json", json.dumps({"x": ["y" * 100] * 12000}))
+        self.put("/etc/aziot/config.toml", "".join(f"# a comment, line {n} of many\n" for n in range(40000)))
         for n in range(6000):
             (self.box.root / f"etc/aziot/{n}").touch()
         entries, report = self.bundle()

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <tuple>
 
 #include "vm-agent/health/summary.hpp"
 
@@ -31,7 +32,7 @@ section,header{background:var(--card);border:1px solid var(--edge);border-radius
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(190px,1fr));gap:1px;background:var(--edge);border:1px solid var(--edge);
 border-radius:10px;overflow:hidden;margin-top:20px}.tile{background:var(--card);padding:11px 14px;min-width:0}
 .tile b{display:block;font-size:12px;font-weight:500;color:var(--faint)}.tile span{font-weight:600;overflow-wrap:anywhere}
-.share{display:flex;height:8px;border-radius:4px;overflow:hidden;background:var(--track);margin:0 0 16px;gap:2px}
+.share{display:flex;height:8px;border-radius:4px;overflow:hidden;background:var(--track);gap:2px}.share+.key{margin:8px 0 16px}
 .share i{display:block;height:8px}.finding{border:1px solid var(--edge);border-left-width:4px;border-radius:10px;padding:12px 16px;margin:0 0 10px}
 .finding.bad{border-left-color:var(--bad)}.finding.warn{border-left-color:var(--warn)}
 .finding h3{margin:0;font-size:15px;display:flex;gap:10px;align-items:baseline;flex-wrap:wrap}.finding h3 code{font-weight:400;color:var(--faint)}
@@ -39,7 +40,7 @@ border-radius:10px;overflow:hidden;margin-top:20px}.tile{background:var(--card);
 .remedy{background:var(--code);border-radius:8px;padding:8px 12px;margin-top:9px!important}.remedy b{font-weight:600}
 code,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em}
 table{border-collapse:collapse;width:100%;font-size:14px}th{text-align:left;color:var(--faint);font-weight:500;font-size:12.5px}
-td,th{padding:7px 10px 7px 0;border-bottom:1px solid var(--edge);vertical-align:top;overflow-wrap:anywhere}tr:last-child td{border-bottom:0}
+td,th{padding:7px 10px 7px 0;border-bottom:1px solid var(--edge);vertical-align:baseline;overflow-wrap:anywhere}tr:last-child td{border-bottom:0}
 td.when{white-space:nowrap;color:var(--faint);font-variant-numeric:tabular-nums}td.right,th.right{text-align:right;padding-right:0;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}.scroll svg{min-width:720px}svg{display:block;width:100%;height:auto;font:14px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 svg text{fill:var(--ink)}svg .small{font-size:12.5px}svg .tiny{font-size:11px}svg .strong{font-weight:600}svg .faint{fill:var(--faint)}
@@ -51,7 +52,8 @@ svg .text-good{fill:var(--good)}svg .text-warn{fill:var(--warn)}svg .text-bad{fi
 .now{stroke:var(--ink);stroke-width:2}.grid,.rail{stroke:var(--edge);stroke-width:1}.dot{fill:var(--busy)}
 details{margin-top:12px}summary{cursor:pointer;color:var(--faint);font-weight:500}details>*:not(summary){margin-top:10px}
 .bar{height:8px;border-radius:4px;background:var(--track);overflow:hidden;min-width:120px}.bar i{display:block;height:8px}
-.none{color:var(--faint);margin:0}footer{color:var(--faint);font-size:13px;text-align:center}
+.none{color:var(--faint);margin:0}.scroll+.none{margin-top:12px}.key{display:flex;flex-wrap:wrap;gap:4px 18px;font-size:12.5px;
+color:var(--faint);margin-top:8px}.key i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:6px}footer{color:var(--faint);font-size:13px;text-align:center}
 @media (max-width:560px){main{padding:12px}section,header{padding:16px;border-radius:12px}h1{font-size:24px}}
 @media print{body{background:none}section,header{box-shadow:none;break-inside:avoid}}
 )css";
@@ -169,6 +171,13 @@ std::string findings_part(const Findings& findings) {
         if (count(severity) > 0)
             out += "<i class=\"fill-" + std::string(colour) + "\" style=\"flex:" + std::to_string(count(severity)) +
                    "\" title=\"" + std::to_string(count(severity)) + " " + std::string(to_text(severity)) + "\"></i>";
+    out += "</div>\n<div class=\"key\">";
+    for (const auto& [severity, colour, meaning] :
+         {std::tuple(Severity::failed, "bad", "failed"), std::tuple(Severity::warning, "warn", "to be looked at"),
+          std::tuple(Severity::ok, "good", "passed"), std::tuple(Severity::skipped, "idle", "not judged")})
+        if (count(severity) > 0)
+            out += std::string("<span><i class=\"fill-") + colour + "\"></i>" + std::to_string(count(severity)) + " " + meaning +
+                   "</span>";
     out += "</div>\n";
     constexpr std::size_t most = 200;
     std::size_t told = 0;
@@ -205,6 +214,12 @@ std::string timeline_part(const SupportPage& page) {
         return section("Timeline", none("There is no history: the watcher (eflow-agent watch) has not run here."));
     std::string out =
         "<div class=\"scroll\">" + draw_timeline(page.history, page.report.phase, page.now) + "</div>\n";
+    out += "<div class=\"key\">";
+    for (const auto& [colour, meaning] :
+         {std::pair("good", "running, awaiting its deployment"), std::pair("busy", "provisioning, deploying"),
+          std::pair("warn", "degraded; a warning"), std::pair("bad", "failed"), std::pair("idle", "not provisioned, unknown")})
+        out += std::string("<span><i class=\"fill-") + colour + "\"></i>" + meaning + "</span>";
+    out += "</div>\n";
     const auto& history = page.history;
     out += "<details><summary>The last " + std::to_string(std::min(most_told, history.size())) + " of " +
            std::to_string(history.size()) + " changes</summary>\n<table>\n";

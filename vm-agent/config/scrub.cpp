@@ -77,7 +77,9 @@ std::string without_private_keys(std::string_view text) {
     std::size_t at = 0;
     while (at < text.size()) {
         if (text[at] != '-') {
-            out += text[at++];
+            const auto next = std::min(text.find('-', at), text.size());
+            out += text.substr(at, next - at);
+            at = next;
             continue;
         }
         if (const std::size_t mark = key_mark(text, at, end)) {
@@ -202,6 +204,7 @@ Span base64_run(std::string_view text, std::size_t at) {
 
 Span secret_at(std::string_view text, std::size_t at, std::size_t& run_end) {
     const char c = lower(text[at]);
+    if (c != ':' && !is_base64(c)) return {};
     const bool word_begins = at == 0 || !is_alphanumeric(text[at - 1]);
     if (c == ':' && stands_at(text, at, "://")) return user_of_url(text, at + 3);
     for (const auto header : headers)
@@ -213,7 +216,9 @@ Span secret_at(std::string_view text, std::size_t at, std::size_t& run_end) {
         const auto end = std::min(text.find_first_of(" \t\r\n\"'<>,;", at + 7), text.size());
         if (end - at - 7 >= long_run / 3) return {at + 7, end};
     }
+    constexpr std::string_view first_letters = "spcatir";
     for (const auto name : names) {
+        if (first_letters.find(c) == std::string_view::npos) break;
         if (c != name.front() || !stands_at(text, at, name)) continue;
         if (name == "sig" && !word_begins) continue;
         const Span found = value_behind(text, at + name.size());
@@ -276,15 +281,16 @@ std::string without_secret_forms(std::string_view text, std::vector<std::string>
     out.reserve(rest.size());
     std::size_t run_end = 0;
     std::size_t at = 0;
+    std::size_t copied = 0;
     while (at < rest.size()) {
         const Span secret = secret_at(rest, at, run_end);
         if (secret.end <= secret.begin) {
-            out += rest[at++];
+            ++at;
             continue;
         }
         const auto value = rest.substr(secret.begin, secret.end - secret.begin);
-        out += rest.substr(at, secret.begin - at);
-        out += gone;
+        out.append(rest.substr(copied, secret.begin - copied)).append(gone);
+        copied = secret.end;
         if (found != nullptr && value.find_first_not_of('*') != std::string_view::npos) {
             found->emplace_back(value);
             // Of a URL's user and password the password alone may stand elsewhere.
@@ -293,7 +299,7 @@ std::string without_secret_forms(std::string_view text, std::vector<std::string>
         }
         at = secret.end;
     }
-    return out;
+    return out.append(rest.substr(copied));
 }
 
 void Scrubber::spare(std::string_view text) {
@@ -336,6 +342,7 @@ std::string Scrubber::without_known(std::string_view text) const {
     std::array<bool, 256> begins{};
     for (const auto& [start, spellings] : known_) begins[static_cast<unsigned char>(start.front())] = true;
     std::size_t at = 0;
+    std::size_t copied = 0;
     while (at < text.size()) {
         std::size_t length = 0;
         if (begins[static_cast<unsigned char>(text[at])] && text.size() - at >= shortest) {
@@ -346,13 +353,14 @@ std::string Scrubber::without_known(std::string_view text) const {
                         length = spelling.size();
         }
         if (length == 0) {
-            out += text[at++];
-        } else {
-            out += gone;
-            at += length;
+            ++at;
+            continue;
         }
+        out.append(text.substr(copied, at - copied)).append(gone);
+        at += length;
+        copied = at;
     }
-    return out;
+    return out.append(text.substr(copied));
 }
 
 std::string Scrubber::clean(std::string_view text) const {
