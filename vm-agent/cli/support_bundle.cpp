@@ -41,7 +41,8 @@ constexpr auto read_me =
     "modules/       the containers: inspection and log\n"
     "files.txt      owners, modes, sizes and times; no contents\n"
     "host.txt       operating system, kernel, memory, disks, clock\n\n"
-    "Secrets were taken out: *** stands for keys, passwords, connection strings, tokens, and every value of an environment\n"
+    "Secrets were taken out: *** stands for keys, passwords, connection strings, tokens, and every value of an "
+    "environment\n"
     "that is not known to be harmless. Private keys were not read. Look through it all the same before you send it.\n";
 
 /// A name for files: what is no letter, digit, dot or dash becomes a dash.
@@ -49,7 +50,8 @@ std::string plain_name(std::string_view text) {
     constexpr std::size_t longest = 40;
     std::string name;
     for (const char c : text.substr(0, longest)) {
-        const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-';
+        const bool plain =
+            (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-';
         name += plain && !(name.empty() && (c == '.' || c == '-')) ? c : '-';
     }
     const auto first = name.find_first_not_of('-');
@@ -233,7 +235,8 @@ Outcome support_bundle(const Context& context, const std::string& output) {
         data["missing"].push_back({{"what", what}, {"why", why}});
         outcome.text += "  " + context.style.caution(plain(what)) + ": " + plain(why) + "\n";
     }
-    outcome.text += "Secrets were taken out; look through it before you send it. report.html shows everything at a glance.\n";
+    outcome.text +=
+        "Secrets were taken out; look through it before you send it. report.html shows everything at a glance.\n";
     return outcome;
 }
 

@@ -20,13 +20,13 @@ std::string number(double value) {
 }
 
 std::string rectangle(double x, double y, double w, double h, const std::string& css, double radius = 4) {
-    return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(std::max(w, 0.0)) + "\" height=\"" +
-           number(h) + "\" rx=\"" + number(radius) + "\" class=\"" + css + "\"";
+    return "<rect x=\"" + number(x) + "\" y=\"" + number(y) + "\" width=\"" + number(std::max(w, 0.0)) +
+           "\" height=\"" + number(h) + "\" rx=\"" + number(radius) + "\" class=\"" + css + "\"";
 }
 
 std::string words(double x, double y, const std::string& css, std::string_view text, const char* anchor = "start") {
-    return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" class=\"" + css + "\" text-anchor=\"" + anchor + "\">" +
-           escaped(text) + "</text>\n";
+    return "<text x=\"" + number(x) + "\" y=\"" + number(y) + "\" class=\"" + css + "\" text-anchor=\"" + anchor +
+           "\">" + escaped(text) + "</text>\n";
 }
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& css) {
@@ -159,14 +159,17 @@ std::string draw_chain(const std::vector<CertificateFacts>& chain, Instant now) 
         const CertificateFacts& one = chain[i];
         const double y = row * static_cast<double>(i);
         const std::string colour = colour_of(one, now);
-        if (i + 1 < chain.size() || !complete) out += line(22, y + 46, 22, y + row + 18, i + 1 < chain.size() ? "link" : "link dashed");
+        if (i + 1 < chain.size() || !complete)
+            out += line(22, y + 46, 22, y + row + 18, i + 1 < chain.size() ? "link" : "link dashed");
         out += "<circle cx=\"22\" cy=\"" + number(y + 32) + "\" r=\"13\" class=\"fill-" + colour + "\"/>\n";
         out += words(22, y + 36.5, "small on", std::to_string(i + 1), "middle");
         out += words(50, y + 26, "strong", shortened(name_of(one), 42));
         const bool root = one.subject == one.issuer;
         out += words(50, y + 45, "small faint",
-                     std::string(i == 0 ? (one.ca ? "leaf, but a CA" : "leaf") : root ? "root" : "intermediate") + " · " +
-                         one.key + " · " + shortened(one.signature, 30));
+                     std::string(i == 0 ? (one.ca ? "leaf, but a CA" : "leaf")
+                                 : root ? "root"
+                                        : "intermediate") +
+                         " · " + one.key + " · " + shortened(one.signature, 30));
         out += words(50, y + 62, "tiny mono faint", one.sha256.substr(0, 32));
 
         const double total = static_cast<double>((one.not_after - one.not_before).count());
@@ -252,8 +255,8 @@ std::string draw_timeline(const std::vector<HistoryEntry>& history, Phase phase,
             const auto& one = *events[i];
             out += "<circle cx=\"" + number(axis.at(one.at)) + "\" cy=\"" + number(y + 10) +
                    "\" r=\"3.5\" class=\"dot\"><title>" +
-                   escaped(to_text(std::chrono::floor<std::chrono::seconds>(one.at)) + " " + one.what + ": " + one.from +
-                           " → " + one.to) +
+                   escaped(to_text(std::chrono::floor<std::chrono::seconds>(one.at)) + " " + one.what + ": " +
+                           one.from + " → " + one.to) +
                    "</title></circle>\n";
         }
     }

@@ -54,8 +54,14 @@ std::string pretty(const json& document) {
 
 std::string type_and_mode(unsigned mode) {
     std::string text = "?---------";
-    text[0] = S_ISDIR(mode) ? 'd' : S_ISREG(mode) ? '-' : S_ISLNK(mode) ? 'l' : S_ISSOCK(mode) ? 's' : S_ISFIFO(mode) ? 'p'
-              : S_ISBLK(mode) ? 'b' : S_ISCHR(mode) ? 'c' : '?';
+    text[0] = S_ISDIR(mode)    ? 'd'
+              : S_ISREG(mode)  ? '-'
+              : S_ISLNK(mode)  ? 'l'
+              : S_ISSOCK(mode) ? 's'
+              : S_ISFIFO(mode) ? 'p'
+              : S_ISBLK(mode)  ? 'b'
+              : S_ISCHR(mode)  ? 'c'
+                               : '?';
     constexpr std::string_view letters = "rwxrwxrwx";
     for (std::size_t i = 0; i < letters.size(); ++i)
         if ((mode >> (8 - i) & 1U) != 0) text[i + 1] = letters[i];
@@ -72,7 +78,8 @@ std::string release_value(std::string_view text, std::string_view key) {
         text.remove_prefix(std::min(line.size() + 1, text.size()));
         if (!line.starts_with(key) || line.substr(key.size(), 1) != "=") continue;
         auto value = line.substr(key.size() + 1);
-        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'')) value = value.substr(1, value.size() - 2);
+        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\''))
+            value = value.substr(1, value.size() - 2);
         return std::string(value);
     }
     return {};
@@ -106,8 +113,8 @@ void spare_names(const Observations& seen, Gathered& bundle) {
     const auto spare = [&](const std::optional<std::string>& text) { bundle.scrubber.spare(text.value_or("")); };
     if (seen.config.value) {
         if (const auto provisioning = read_provisioning(seen.config.value->text))
-            for (const auto* text : {&provisioning->id_scope, &provisioning->global_endpoint, &provisioning->registration_id,
-                                     &provisioning->identity_cert})
+            for (const auto* text : {&provisioning->id_scope, &provisioning->global_endpoint,
+                                     &provisioning->registration_id, &provisioning->identity_cert})
                 spare(*text);
     }
     if (seen.device_info.value && *seen.device_info.value) {
@@ -155,7 +162,8 @@ void gather_certificates(const Tree& tree, const Observations& seen, Gathered& b
         for (const auto& uri : certificate_uris(seen.config.value->text)) add(path_of_file_uri(uri).value_or(""));
     for (const std::string folder : {"/var/aziot/certs", "/var/lib/aziot/certd/certs"}) try {
             for (const auto& name : tree.names(folder))
-                if (name.ends_with(".pem") || name.ends_with(".cer") || name.ends_with(".crt")) add(folder + "/" + name);
+                if (name.ends_with(".pem") || name.ends_with(".cer") || name.ends_with(".crt"))
+                    add(folder + "/" + name);
         } catch (const Failure& failure) {
             bundle.miss(folder, failure.what());
         }
@@ -169,8 +177,9 @@ void gather_certificates(const Tree& tree, const Observations& seen, Gathered& b
         std::string why;
         try {
             const auto bytes = tree.read(path, InputLimits::file_bytes);
-            auto judged = bytes ? read_certificates(bytes->reveal(), path)
-                                : Judged<std::vector<Certificate>>(failed("identity.cert-readable", "it does not exist", "", ""));
+            auto judged =
+                bytes ? read_certificates(bytes->reveal(), path)
+                      : Judged<std::vector<Certificate>>(failed("identity.cert-readable", "it does not exist", "", ""));
             if (auto* all = std::get_if<std::vector<Certificate>>(&judged)) {
                 for (const auto& one : *all) file["certificates"].push_back(to_json(facts(one, seen.now)));
                 if (path == seen.certificate_path)
@@ -270,8 +279,9 @@ void gather_host(const Tree& tree, const Observations& seen, Gathered& bundle) {
         told.emplace_back("Up for", duration_text(host.up));
         told.emplace_back("Load of the last minute", load.data());
         told.emplace_back("Memory", mebibytes(host.memory) + ", " + mebibytes(host.memory_free) + " unused");
-        told.emplace_back("Clock", !seen.clock.value ? seen.clock.why
-                                   : seen.clock.value->synchronised ? "synchronised" : "not synchronised");
+        told.emplace_back("Clock", !seen.clock.value                ? seen.clock.why
+                                   : seen.clock.value->synchronised ? "synchronised"
+                                                                    : "not synchronised");
         std::vector<std::string> places = disks_watched();
         places.insert(places.begin(), {"/", "/etc", "/home", "/tmp"});
         disks = observe_disks(places);
@@ -280,7 +290,8 @@ void gather_host(const Tree& tree, const Observations& seen, Gathered& bundle) {
     }
     bundle.page.disks = disks;
     std::string text = "time                       " + to_text(seen.now) + "\n";
-    for (const auto& [name, value] : told) text += name + std::string(27 - std::min<std::size_t>(26, name.size()), ' ') + value + "\n";
+    for (const auto& [name, value] : told)
+        text += name + std::string(27 - std::min<std::size_t>(26, name.size()), ' ') + value + "\n";
     for (const auto& disk : disks)
         text += "disk " + disk.path + ": " + mebibytes(disk.free) + " free of " + mebibytes(disk.total) + "\n";
     if (release) text += "\n" + *release;

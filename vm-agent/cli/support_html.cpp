@@ -165,9 +165,8 @@ std::string findings_part(const Findings& findings) {
     for (const auto& one : findings) ++counts.at(static_cast<std::size_t>(one.severity));
     const auto count = [&](Severity severity) { return counts.at(static_cast<std::size_t>(severity)); };
     std::string out = "<div class=\"share\">";
-    for (const auto& [severity, colour] :
-         {std::pair(Severity::failed, "bad"), std::pair(Severity::warning, "warn"), std::pair(Severity::ok, "good"),
-          std::pair(Severity::skipped, "idle")})
+    for (const auto& [severity, colour] : {std::pair(Severity::failed, "bad"), std::pair(Severity::warning, "warn"),
+                                           std::pair(Severity::ok, "good"), std::pair(Severity::skipped, "idle")})
         if (count(severity) > 0)
             out += "<i class=\"fill-" + std::string(colour) + "\" style=\"flex:" + std::to_string(count(severity)) +
                    "\" title=\"" + std::to_string(count(severity)) + " " + std::string(to_text(severity)) + "\"></i>";
@@ -176,8 +175,8 @@ std::string findings_part(const Findings& findings) {
          {std::tuple(Severity::failed, "bad", "failed"), std::tuple(Severity::warning, "warn", "to be looked at"),
           std::tuple(Severity::ok, "good", "passed"), std::tuple(Severity::skipped, "idle", "not judged")})
         if (count(severity) > 0)
-            out += std::string("<span><i class=\"fill-") + colour + "\"></i>" + std::to_string(count(severity)) + " " + meaning +
-                   "</span>";
+            out += std::string("<span><i class=\"fill-") + colour + "\"></i>" + std::to_string(count(severity)) + " " +
+                   meaning + "</span>";
     out += "</div>\n";
     constexpr std::size_t most = 200;
     std::size_t told = 0;
@@ -212,12 +211,12 @@ std::string timeline_part(const SupportPage& page) {
     constexpr std::size_t most_told = 200;
     if (page.history.empty())
         return section("Timeline", none("There is no history: the watcher (eflow-agent watch) has not run here."));
-    std::string out =
-        "<div class=\"scroll\">" + draw_timeline(page.history, page.report.phase, page.now) + "</div>\n";
+    std::string out = "<div class=\"scroll\">" + draw_timeline(page.history, page.report.phase, page.now) + "</div>\n";
     out += "<div class=\"key\">";
     for (const auto& [colour, meaning] :
          {std::pair("good", "running, awaiting its deployment"), std::pair("busy", "provisioning, deploying"),
-          std::pair("warn", "degraded; a warning"), std::pair("bad", "failed"), std::pair("idle", "not provisioned, unknown")})
+          std::pair("warn", "degraded; a warning"), std::pair("bad", "failed"),
+          std::pair("idle", "not provisioned, unknown")})
         out += std::string("<span><i class=\"fill-") + colour + "\"></i>" + meaning + "</span>";
     out += "</div>\n";
     const auto& history = page.history;
@@ -226,7 +225,8 @@ std::string timeline_part(const SupportPage& page) {
     for (std::size_t i = history.size(); i > 0 && history.size() - i < most_told; --i) {
         const HistoryEntry& one = history[i - 1];
         out += "<tr><td class=\"when\">" + escaped(seconds_text(one.at)) + "</td><td><code>" + escaped(one.what) +
-               "</code></td><td>" + escaped(one.from + " → " + one.to) + "</td><td>" + escaped(one.text) + "</td></tr>\n";
+               "</code></td><td>" + escaped(one.from + " → " + one.to) + "</td><td>" + escaped(one.text) +
+               "</td></tr>\n";
     }
     return section("Timeline", out + "</table></details>\n");
 }
@@ -238,11 +238,11 @@ std::string services_part(const SupportPage& page) {
     for (const auto& unit : *page.units.value) {
         const bool socket = unit.name.ends_with(".socket");
         const bool absent = unit.load == "not-found";
-        const char* colour = absent                                                     ? "idle"
-                             : unit.active == "failed" || unit.sub == "auto-restart"    ? "bad"
-                             : unit.active == "active"                                  ? "good"
-                             : unit.active == "inactive" && !socket                     ? "idle"
-                                                                                        : "warn";
+        const char* colour = absent                                                  ? "idle"
+                             : unit.active == "failed" || unit.sub == "auto-restart" ? "bad"
+                             : unit.active == "active"                               ? "good"
+                             : unit.active == "inactive" && !socket                  ? "idle"
+                                                                                     : "warn";
         const std::string state = absent ? "not installed"
                                   : unit.active == "inactive" && !socket && unit.name != docker_service
                                       ? "ready, starts on demand"
@@ -264,9 +264,9 @@ std::string modules_part(const SupportPage& page) {
     for (const bool module : {true, false})
         for (const auto& one : *page.containers.value) {
             if (one.is_module() != module || ++told > most) continue;
-            const char* colour = one.state == "running"                             ? "good"
-                                 : one.state == "created" || one.state == "paused"  ? "warn"
-                                                                                    : "bad";
+            const char* colour = one.state == "running"                            ? "good"
+                                 : one.state == "created" || one.state == "paused" ? "warn"
+                                                                                   : "bad";
             out += "<tr><td><b>" + escaped(one.name) + "</b>" + (module ? "" : " <i>not a module</i>") + "</td><td>" +
                    pill(colour, one.state) + "</td><td class=\"mono\">" + escaped(one.image) + "</td><td>" +
                    escaped(one.status) + "</td></tr>\n";
@@ -280,7 +280,9 @@ std::string host_part(const SupportPage& page) {
         out += "<tr><td>" + escaped(name) + "</td><td>" + escaped(value) + "</td></tr>\n";
     out += "</table>\n";
     if (page.disks.empty()) return section("Host", out);
-    out += "<table>\n<tr><th>File system of</th><th>Used</th><th class=\"right\">Free</th><th class=\"right\">Size</th></tr>\n";
+    out +=
+        "<table>\n<tr><th>File system of</th><th>Used</th><th class=\"right\">Free</th><th "
+        "class=\"right\">Size</th></tr>\n";
     for (const auto& disk : page.disks) {
         const double used =
             disk.total == 0 ? 0 : 100 - 100 * static_cast<double>(disk.free) / static_cast<double>(disk.total);
@@ -288,9 +290,9 @@ std::string host_part(const SupportPage& page) {
         std::snprintf(share.data(), share.size(), "%.0f%%", used);
         const std::string colour = used > 95 ? "bad" : used > 85 ? "warn" : "good";
         out += "<tr><td><code>" + escaped(disk.path) + "</code></td><td><div class=\"bar\" title=\"" + share.data() +
-               "\"><i class=\"fill-" + colour + "\" style=\"width:" + share.data() + "\"></i></div></td><td class=\"right\">" +
-               bytes_text(static_cast<double>(disk.free)) + "</td><td class=\"right\">" +
-               bytes_text(static_cast<double>(disk.total)) + "</td></tr>\n";
+               "\"><i class=\"fill-" + colour + "\" style=\"width:" + share.data() +
+               "\"></i></div></td><td class=\"right\">" + bytes_text(static_cast<double>(disk.free)) +
+               "</td><td class=\"right\">" + bytes_text(static_cast<double>(disk.total)) + "</td></tr>\n";
     }
     return section("Host", out + "</table>\n");
 }
@@ -303,7 +305,8 @@ std::string archive_part(const SupportPage& page) {
             out += "<tr><td>" + escaped(what) + "</td><td>" + escaped(why) + "</td></tr>\n";
         out += "</table>\n";
     }
-    out += "<details><summary>" + std::to_string(page.entries.size()) + " files stand beside this page</summary>\n<table>\n";
+    out += "<details><summary>" + std::to_string(page.entries.size()) +
+           " files stand beside this page</summary>\n<table>\n";
     for (const auto& [name, size] : page.entries)
         out += "<tr><td><code>" + escaped(name) + "</code></td><td class=\"right\">" +
                bytes_text(static_cast<double>(size)) + "</td></tr>\n";
@@ -314,8 +317,11 @@ std::string archive_part(const SupportPage& page) {
 std::size_t character_at(std::string_view text, std::size_t at) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned first = byte(at);
-    const std::size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3
-                                                  : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+    const std::size_t length = first < 0x80                    ? 1
+                               : first >= 0xc2 && first < 0xe0 ? 2
+                               : first >= 0xe0 && first < 0xf0 ? 3
+                               : first >= 0xf0 && first < 0xf5 ? 4
+                                                               : 0;
     if (length == 0 || at + length > text.size()) return 0;
     for (std::size_t i = 1; i < length; ++i)
         if ((byte(at + i) & 0xc0U) != 0x80U) return 0;
@@ -359,12 +365,14 @@ std::string support_page(const SupportPage& page) {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        "<title>" + escaped(page.host) + ": " + escaped(to_text(page.report.phase)) + "</title>\n<style>" +
-        std::string(style) + "</style>\n</head>\n<body>\n<main>\n";
+        "<title>" +
+        escaped(page.host) + ": " + escaped(to_text(page.report.phase)) + "</title>\n<style>" + std::string(style) +
+        "</style>\n</head>\n<body>\n<main>\n";
     out += head_part(page) + findings_part(page.report.findings) + chain_part(page) + timeline_part(page);
     out += services_part(page) + modules_part(page) + host_part(page) + archive_part(page);
-    return out + "<footer>Every secret was taken out before this page was made; look through it all the same before you "
-                 "send it.</footer>\n</main>\n</body>\n</html>\n";
+    return out +
+           "<footer>Every secret was taken out before this page was made; look through it all the same before you "
+           "send it.</footer>\n</main>\n</body>\n</html>\n";
 }
 
 }  // namespace eflow

@@ -20,12 +20,12 @@ struct SupportPage {
     Report report;                        ///< what summarize() gives: phase, findings, data
     std::vector<CertificateFacts> chain;  ///< leaf first
     std::string certificate_path;
-    std::string no_chain;                 ///< why there is none
-    std::vector<HistoryEntry> history;    ///< oldest first
+    std::string no_chain;               ///< why there is none
+    std::vector<HistoryEntry> history;  ///< oldest first
     Sight<std::vector<UnitSeen>> units;
     Sight<std::vector<ContainerSeen>> containers;
     std::vector<DiskSeen> disks;
-    std::vector<std::pair<std::string, std::string>> facts;  ///< of the host
+    std::vector<std::pair<std::string, std::string>> facts;    ///< of the host
     std::vector<std::pair<std::string, std::size_t>> entries;  ///< of the archive: name, bytes
     std::vector<std::pair<std::string, std::string>> missing;  ///< what, why
 };

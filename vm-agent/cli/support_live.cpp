@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 constexpr auto engine_patience = 3s;
-constexpr auto engine_time = 40s;       // for all modules together: a hanging engine is waited for once or twice
-constexpr auto journal_patience = 4s;   // a unit
+constexpr auto engine_time = 40s;      // for all modules together: a hanging engine is waited for once or twice
+constexpr auto journal_patience = 4s;  // a unit
 constexpr auto systemctl_patience = 10s;
 constexpr std::size_t journal_lines = 2000;
 constexpr std::size_t log_lines = 1000;
@@ -62,7 +62,8 @@ void gather_units(const Observations& seen, Gathered& bundle) {
     if (!seen.units.value) bundle.miss("units", seen.units.why);
     std::vector<std::string> command{
         "/usr/bin/systemctl", "show", "--no-pager",
-        "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,UnitFilePreset,FragmentPath,DropInPaths,NRestarts,"
+        "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,UnitFilePreset,FragmentPath,DropInPaths,"
+        "NRestarts,"
         "ExecMainCode,ExecMainStatus,ExecMainStartTimestamp,ExecMainExitTimestamp,MainPID,ActiveEnterTimestamp,"
         "InactiveEnterTimestamp,StateChangeTimestamp,ConditionResult,NeedDaemonReload,MemoryCurrent,TasksCurrent,"
         "CPUUsageNSec,Restart,RestartUSec,StatusText,User,Group,Environment,Listen,TriggeredBy,Triggers,Requires"};
@@ -107,7 +108,10 @@ void gather_containers(const Observations& seen, Gathered& bundle) {
     }
     json all = json::array();
     for (const auto& one : *listed.value)
-        all.push_back({{"name", one.name}, {"state", one.state}, {"status", one.status}, {"image", one.image},
+        all.push_back({{"name", one.name},
+                       {"state", one.state},
+                       {"status", one.status},
+                       {"image", one.image},
                        {"module", one.is_module()}});
     bundle.add("modules/containers.json", pretty(all));
 
@@ -132,8 +136,8 @@ void gather_containers(const Observations& seen, Gathered& bundle) {
             bundle.miss(folder + "/inspect.json", "the engine answered something that is no container");
         else
             bundle.add(folder + "/inspect.json", pretty(redacted_inspection(document, bundle.scrubber)));
-        const auto log = engine.get("/containers/" + one.id + "/logs?stdout=1&stderr=1&timestamps=1&tail=" +
-                                    std::to_string(log_lines));
+        const auto log = engine.get("/containers/" + one.id +
+                                    "/logs?stdout=1&stderr=1&timestamps=1&tail=" + std::to_string(log_lines));
         if (log.value)
             bundle.add(folder + "/log.txt", joined(split_log(*log.value, longest_read)), true);
         else

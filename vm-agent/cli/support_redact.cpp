@@ -43,14 +43,14 @@ json member(const json& object, const char* key) {
 }
 
 json labels(const json& all) {
-    constexpr std::array open{"net.azure-devices.edge.owner", "net.azure-devices.edge.original-image",
+    constexpr std::array open{"net.azure-devices.edge.owner",          "net.azure-devices.edge.original-image",
                               "net.azure-devices.edge.restart-policy", "net.azure-devices.edge.desired-status",
-                              "net.azure-devices.edge.version", "net.azure-devices.edge.image-pull-policy"};
+                              "net.azure-devices.edge.version",        "net.azure-devices.edge.image-pull-policy"};
     json out = json::object();
     if (!all.is_object()) return out;
     for (const auto& [name, value] : all.items()) {
-        const bool shown = std::find(open.begin(), open.end(), name) != open.end() ||
-                           name.starts_with("org.opencontainers.image.");
+        const bool shown =
+            std::find(open.begin(), open.end(), name) != open.end() || name.starts_with("org.opencontainers.image.");
         out[name] = shown ? value : json(gone);
     }
     return out;
@@ -92,12 +92,14 @@ json redacted_inspection(const json& inspection, Scrubber& scrubber) {
     out["Config"]["Env"] = json::array();
     if (const json environment = member(config, "Env"); environment.is_array())
         for (const auto& one : environment)
-            out["Config"]["Env"].push_back(one.is_string() ? variable(one.get_ref<const std::string&>(), scrubber) : gone);
+            out["Config"]["Env"].push_back(one.is_string() ? variable(one.get_ref<const std::string&>(), scrubber)
+                                                           : gone);
     out["Config"]["Cmd"] = words(member(config, "Cmd"));
     out["Config"]["Entrypoint"] = words(member(config, "Entrypoint"));
     const json host = member(inspection, "HostConfig");
-    out["HostConfig"] = picked(host, {"Binds", "NetworkMode", "PortBindings", "RestartPolicy", "Privileged", "ReadonlyRootfs",
-                                      "CapAdd", "CapDrop", "Memory", "NanoCpus", "PidMode", "IpcMode"});
+    out["HostConfig"] =
+        picked(host, {"Binds", "NetworkMode", "PortBindings", "RestartPolicy", "Privileged", "ReadonlyRootfs", "CapAdd",
+                      "CapDrop", "Memory", "NanoCpus", "PidMode", "IpcMode"});
     // The driver's options may hold the token of a log collector.
     out["HostConfig"]["LogConfig"] = picked(member(host, "LogConfig"), {"Type"});
     out["Mounts"] = json::array();

@@ -13,8 +13,8 @@ namespace eflow {
 nlohmann::json scrubbed(const nlohmann::json& document, const Scrubber& scrubber);
 
 /// What a container's inspection (Engine API, /containers/ID/json) says without create options: state, image, mounts,
-/// ports, restart policy. Of the environment and the labels the names stay, values only of those known to hold no secret;
-/// the others are told to `scrubber`. Of the command only the number of its words stays.
+/// ports, restart policy. Of the environment and the labels the names stay, values only of those known to hold no
+/// secret; the others are told to `scrubber`. Of the command only the number of its words stays.
 nlohmann::json redacted_inspection(const nlohmann::json& inspection, Scrubber& scrubber);
 
 /// What `systemctl show` printed, values of the environment treated likewise.

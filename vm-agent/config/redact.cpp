@@ -18,27 +18,64 @@ constexpr auto hidden = "secret";             // stands for a key that cannot be
 constexpr std::size_t shortest_variable = 8;  // an environment's values are secret by default, not by nature
 
 constexpr std::array<std::string_view, 17> secret_words{
-    "connection_string", "connectionstring", "symmetric_key", "device_id_pk", "password",   "passwd",
-    "passphrase",        "sharedaccesskey",  "pin-value",     "pin_value",    "access_key", "accesskey",
-    "secret",            "token",            "api_key",       "apikey",       "credential"};
+    "connection_string", "connectionstring", "symmetric_key", "device_id_pk", "password",  "passwd", "passphrase",
+    "sharedaccesskey",   "pin-value",        "pin_value",     "access_key",   "accesskey", "secret", "token",
+    "api_key",           "apikey",           "credential"};
 /// Tables all of whose values are secret.
 constexpr std::array<std::string_view, 2> secret_tables{"hierarchy_authorization", "createoptions"};
 /// Names of environment variables (and of edgeAgent's and edgeHub's settings) that hold none, in lower case.
-constexpr std::array<std::string_view, 32> open_variables{
-    "http_proxy",           "https_proxy",         "no_proxy",           "all_proxy",
-    "upstreamprotocol",     "runtimeloglevel",     "logformat",          "aziot_log",
-    "rust_log",             "storagefolder",       "backupconfigfilepath", "optimizeforperformance",
-    "sendruntimequalitytelemetry", "disablecloudsubscriptions", "path",  "hostname",
-    "lang",                 "tz",                  "iotedge_apiversion", "iotedge_authscheme",
-    "iotedge_deviceid",     "iotedge_gatewayhostname", "iotedge_iothubhostname", "iotedge_managementuri",
-    "iotedge_moduleid",     "iotedge_workloaduri", "iotedge_modulegenerationid", "iotedge_version",
-    "edgedevicehostname",   "mode",                "networkid",          "workload_uri"};
+constexpr std::array<std::string_view, 32> open_variables{"http_proxy",
+                                                          "https_proxy",
+                                                          "no_proxy",
+                                                          "all_proxy",
+                                                          "upstreamprotocol",
+                                                          "runtimeloglevel",
+                                                          "logformat",
+                                                          "aziot_log",
+                                                          "rust_log",
+                                                          "storagefolder",
+                                                          "backupconfigfilepath",
+                                                          "optimizeforperformance",
+                                                          "sendruntimequalitytelemetry",
+                                                          "disablecloudsubscriptions",
+                                                          "path",
+                                                          "hostname",
+                                                          "lang",
+                                                          "tz",
+                                                          "iotedge_apiversion",
+                                                          "iotedge_authscheme",
+                                                          "iotedge_deviceid",
+                                                          "iotedge_gatewayhostname",
+                                                          "iotedge_iothubhostname",
+                                                          "iotedge_managementuri",
+                                                          "iotedge_moduleid",
+                                                          "iotedge_workloaduri",
+                                                          "iotedge_modulegenerationid",
+                                                          "iotedge_version",
+                                                          "edgedevicehostname",
+                                                          "mode",
+                                                          "networkid",
+                                                          "workload_uri"};
 /// Keys that are shown even where the text as a whole cannot be understood.
-constexpr std::array<std::string_view, 19> open_keys{
-    "username",
-    "hostname",     "parent_hostname", "source",          "method",      "global_endpoint", "id_scope",
-    "registration_id", "iothub_hostname", "device_id",    "identity_cert", "trust_bundle_cert", "cloud_timeout_sec",
-    "cloud_retries", "auto_reprovisioning_mode", "image", "name",        "type",            "expiry_days"};
+constexpr std::array<std::string_view, 19> open_keys{"username",
+                                                     "hostname",
+                                                     "parent_hostname",
+                                                     "source",
+                                                     "method",
+                                                     "global_endpoint",
+                                                     "id_scope",
+                                                     "registration_id",
+                                                     "iothub_hostname",
+                                                     "device_id",
+                                                     "identity_cert",
+                                                     "trust_bundle_cert",
+                                                     "cloud_timeout_sec",
+                                                     "cloud_retries",
+                                                     "auto_reprovisioning_mode",
+                                                     "image",
+                                                     "name",
+                                                     "type",
+                                                     "expiry_days"};
 
 std::string folded(std::string_view text) {
     std::string out(text);
@@ -75,7 +112,8 @@ std::string stars_over_lines(std::string_view text) {
 void note(Kind kind, std::string_view value, std::vector<std::string>& secrets) {
     const std::size_t least = kind == Kind::variable ? shortest_variable : Scrubber::shortest;
     if (value.size() >= least) secrets.emplace_back(value);
-    if (const auto equals = value.find('='); equals != std::string_view::npos && value.size() - equals > shortest_variable)
+    if (const auto equals = value.find('=');
+        equals != std::string_view::npos && value.size() - equals > shortest_variable)
         secrets.emplace_back(value.substr(equals + 1));
     without_secret_forms(value, &secrets);
 }
@@ -167,7 +205,8 @@ private:
                 const auto key = text.substr(at, equals - at);
                 current = levels.back().path;
                 const auto parsed = statements_of(std::string(key) + "= 0");
-                if (!parsed.empty()) current.insert(current.end(), parsed.front().path.begin(), parsed.front().path.end());
+                if (!parsed.empty())
+                    current.insert(current.end(), parsed.front().path.begin(), parsed.front().path.end());
                 if (key.find('\\') != std::string_view::npos) current.emplace_back(hidden);
                 out_ += text.substr(at, equals + 1 - at);
                 at = equals + 1;
@@ -185,8 +224,10 @@ private:
         for (; at < text.size() && text[at] != '\n'; ++at) {
             const char c = text[at];
             if (quote != '\0') {
-                if (c == '\\' && quote == '"') ++at;
-                else if (c == quote) quote = '\0';
+                if (c == '\\' && quote == '"')
+                    ++at;
+                else if (c == quote)
+                    quote = '\0';
             } else if (c == '"' || c == '\'') {
                 quote = c;
             } else if (c == '=') {
@@ -279,7 +320,8 @@ private:
     void strict_line(std::string_view line, bool& in_string) {
         const auto count = [&](std::string_view mark) {
             std::size_t found = 0;
-            for (auto at = line.find(mark); at != std::string_view::npos; at = line.find(mark, at + mark.size())) ++found;
+            for (auto at = line.find(mark); at != std::string_view::npos; at = line.find(mark, at + mark.size()))
+                ++found;
             return found;
         };
         const bool was_in = in_string;

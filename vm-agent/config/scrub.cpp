@@ -11,8 +11,8 @@ namespace eflow {
 namespace {
 
 constexpr std::string_view gone = "***";
-constexpr std::size_t longest_key = 16 * 1024;   // a PEM block of RSA 16384 has 12.6 KiB
-constexpr std::size_t long_run = 60;             // PEM's lines have 64
+constexpr std::size_t longest_key = 16 * 1024;  // a PEM block of RSA 16384 has 12.6 KiB
+constexpr std::size_t long_run = 60;            // PEM's lines have 64
 constexpr std::size_t shortest_key_line = 16;
 
 char lower(char c) {
@@ -117,12 +117,38 @@ std::string without_private_keys(std::string_view text) {
 }
 
 /// Names behind which a secret stands, after an equals sign or a colon.
-constexpr std::array<std::string_view, 32> names{
-    "sharedaccesskey", "accountkey",    "password",  "passwd",       "passphrase",    "pwd",      "client_secret",
-    "clientsecret",    "secret",        "api_key",   "apikey",       "api-key",       "access_key", "accesskey",
-    "secret_key",      "secretkey",     "access_token", "refresh_token", "id_token",  "token",    "pin-value",
-    "pin_value",       "symmetric_key", "symmetrickey", "primarykey", "secondarykey", "sig",      "connectionstring",
-    "connection_string", "sas_token",   "sastoken",  "privatekey"};
+constexpr std::array<std::string_view, 32> names{"sharedaccesskey",
+                                                 "accountkey",
+                                                 "password",
+                                                 "passwd",
+                                                 "passphrase",
+                                                 "pwd",
+                                                 "client_secret",
+                                                 "clientsecret",
+                                                 "secret",
+                                                 "api_key",
+                                                 "apikey",
+                                                 "api-key",
+                                                 "access_key",
+                                                 "accesskey",
+                                                 "secret_key",
+                                                 "secretkey",
+                                                 "access_token",
+                                                 "refresh_token",
+                                                 "id_token",
+                                                 "token",
+                                                 "pin-value",
+                                                 "pin_value",
+                                                 "symmetric_key",
+                                                 "symmetrickey",
+                                                 "primarykey",
+                                                 "secondarykey",
+                                                 "sig",
+                                                 "connectionstring",
+                                                 "connection_string",
+                                                 "sas_token",
+                                                 "sastoken",
+                                                 "privatekey"};
 /// Headers whose whole value is one.
 constexpr std::array<std::string_view, 2> headers{"authorization", "cookie"};
 
@@ -349,7 +375,8 @@ std::string Scrubber::without_known(std::string_view text) const {
             head.assign(text.substr(at, shortest));
             if (const auto found = known_.find(head); found != known_.end())
                 for (const auto& spelling : found->second)
-                    if (length == 0 && text.substr(at, spelling.size()) == spelling && stands_alone(text, at, spelling.size()))
+                    if (length == 0 && text.substr(at, spelling.size()) == spelling &&
+                        stands_alone(text, at, spelling.size()))
                         length = spelling.size();
         }
         if (length == 0) {

@@ -27,7 +27,8 @@ private:
     void add(std::string spelling);
     [[nodiscard]] std::string without_known(std::string_view text) const;
     std::set<std::string> spared_;
-    std::unordered_map<std::string, std::vector<std::string>> known_;  ///< by their first `shortest` bytes, longest first
+    std::unordered_map<std::string, std::vector<std::string>>
+        known_;  ///< by their first `shortest` bytes, longest first
 };
 
 /// `text` without the secrets that their form alone gives away; their values are added to `found` when it is given.

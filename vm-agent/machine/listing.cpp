@@ -91,7 +91,8 @@ std::vector<ListedFile> list_files(const Tree& tree, const std::string& folder, 
     } catch (const Failure& failure) {
         missing.push_back(folder + ": " + failure.what());
     }
-    if (listing.full_) missing.push_back(folder + ": more than " + std::to_string(most) + " files; the rest is left out");
+    if (listing.full_)
+        missing.push_back(folder + ": more than " + std::to_string(most) + " files; the rest is left out");
     return std::move(listing.found_);
 }
 

@@ -82,16 +82,21 @@ Header header_of(const ArchiveEntry& entry, std::chrono::sys_seconds time) {
     put_number(header, uid_field, 0);
     put_number(header, gid_field, 0);
     put_number(header, size_field, entry.text.size());
-    put_number(header, time_field, static_cast<unsigned long long>(std::max<long long>(
-                                       0, static_cast<long long>(time.time_since_epoch().count()))));
+    put_number(header, time_field,
+               static_cast<unsigned long long>(
+                   std::max<long long>(0, static_cast<long long>(time.time_since_epoch().count()))));
     put(header, checksum_field, "        ");
     put(header, type_field, "0");
-    put(header, magic_field, std::string_view("ustar\0" "00", 8));
+    put(header, magic_field,
+        std::string_view("ustar\0"
+                         "00",
+                         8));
     put(header, owner_field, "root");
     put(header, group_field, "root");
     put(header, prefix_field, prefix);
-    const unsigned sum = std::accumulate(header.begin(), header.end(), 0U,
-                                         [](unsigned so_far, char c) { return so_far + static_cast<unsigned char>(c); });
+    const unsigned sum = std::accumulate(header.begin(), header.end(), 0U, [](unsigned so_far, char c) {
+        return so_far + static_cast<unsigned char>(c);
+    });
     std::array<char, 8> digits{};
     std::snprintf(digits.data(), digits.size(), "%06o", sum);
     // Six digits, a NUL, a blank: as tar has always written it.

@@ -29,7 +29,8 @@ TEST(Escaped, EveryCharacterThatMeansSomething) {
     EXPECT_EQ(escaped("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
     EXPECT_EQ(escaped(std::string_view("a\0b\x1b[31m\x7f\n", 10)), "a b [31m \n");
     EXPECT_EQ(escaped("ä€😀"), "ä€😀");
-    EXPECT_EQ(escaped("\x80 \xc3 \xc0\xaf \xed\xa0\x80"), "\xef\xbf\xbd \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
+    EXPECT_EQ(escaped("\x80 \xc3 \xc0\xaf \xed\xa0\x80"),
+              "\xef\xbf\xbd \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 TEST(SupportPage, NothingHostileBecomesMarkup) {
@@ -37,12 +38,17 @@ TEST(SupportPage, NothingHostileBecomesMarkup) {
     page.host = page.version = page.certificate_path = hostile;
     page.now = now;
     page.report.phase = Phase::failed;
-    page.report.findings = {failed(hostile, hostile, hostile, hostile), ok(hostile, hostile), skipped(hostile, hostile, hostile)};
-    page.report.data = {{"because", hostile}, {"next", hostile}, {"hub", {{"device_id", hostile}, {"hub_name", hostile}}},
-                        {"identity", {{"common_name", hostile}, {"days_left", 3}}}, {"provisioning", {{"id_scope", hostile}}}};
+    page.report.findings = {failed(hostile, hostile, hostile, hostile), ok(hostile, hostile),
+                            skipped(hostile, hostile, hostile)};
+    page.report.data = {{"because", hostile},
+                        {"next", hostile},
+                        {"hub", {{"device_id", hostile}, {"hub_name", hostile}}},
+                        {"identity", {{"common_name", hostile}, {"days_left", 3}}},
+                        {"provisioning", {{"id_scope", hostile}}}};
     page.chain = {certificate(hostile, hostile, 3)};
     page.chain.front().key = page.chain.front().signature = page.chain.front().sha256 = hostile;
-    page.history = {{Stamp(now), "phase", hostile, hostile, hostile, hostile}, {Stamp(now), "finding", hostile, "ok", "failed", hostile},
+    page.history = {{Stamp(now), "phase", hostile, hostile, hostile, hostile},
+                    {Stamp(now), "finding", hostile, "ok", "failed", hostile},
                     {Stamp(now), "unit", hostile, hostile, hostile, hostile}};
     UnitSeen unit;
     unit.name = unit.active = unit.sub = unit.result = hostile;
@@ -64,14 +70,16 @@ TEST(SupportPage, AnEmptyOneSaysWhatIsNotThere) {
     page.units = Sight<std::vector<UnitSeen>>::unseen("no bus");
     page.no_chain = "no certificate file is known";
     const std::string html = support_page(page);
-    for (const char* told : {"Not seen: no bus", "no certificate file is known", "There is no history", "Nothing needs attention"})
+    for (const char* told :
+         {"Not seen: no bus", "no certificate file is known", "There is no history", "Nothing needs attention"})
         EXPECT_THAT(html, HasSubstr(told));
     for (const char* outside : {"http-equiv=\"refresh", "src=", "href=", "url(", "@import", "<script"})
         EXPECT_THAT(html, Not(HasSubstr(outside)));
 }
 
 TEST(Chain, SaysWhatExpiresAndWhoseIssuerIsNotThere) {
-    const std::string open = draw_chain({certificate("device", "plant CA", 5), certificate("plant CA", "root", 400)}, now);
+    const std::string open =
+        draw_chain({certificate("device", "plant CA", 5), certificate("plant CA", "root", 400)}, now);
     for (const char* told : {"device", "5 days left", "400 days left", "CN=root", "fill-bad", "fill-good"})
         EXPECT_THAT(open, HasSubstr(told));
     const std::string closed = draw_chain({certificate("device", "root", -2), certificate("root", "root", 4000)}, now);
@@ -82,11 +90,12 @@ TEST(Chain, SaysWhatExpiresAndWhoseIssuerIsNotThere) {
 
 TEST(Timeline, PhasesAndWhatWasNotWell) {
     const Stamp at(now - std::chrono::hours(5));
-    const std::string drawing = draw_timeline({{at, "phase", "phase", "running", "degraded", "why"},
-                                               {at + std::chrono::hours(1), "finding", "modules.edge-hub", "ok", "failed", "gone"},
-                                               {at + std::chrono::hours(2), "finding", "modules.edge-hub", "failed", "ok", "back"},
-                                               {at + std::chrono::hours(2), "phase", "phase", "degraded", "running", ""}},
-                                              Phase::running, now);
+    const std::string drawing =
+        draw_timeline({{at, "phase", "phase", "running", "degraded", "why"},
+                       {at + std::chrono::hours(1), "finding", "modules.edge-hub", "ok", "failed", "gone"},
+                       {at + std::chrono::hours(2), "finding", "modules.edge-hub", "failed", "ok", "back"},
+                       {at + std::chrono::hours(2), "phase", "phase", "degraded", "running", ""}},
+                      Phase::running, now);
     for (const char* told : {"running", "degraded", "modules.edge-hub", "fill-bad", "fill-warn", "fill-good"})
         EXPECT_THAT(drawing, HasSubstr(told));
     EXPECT_EQ(draw_timeline({}, Phase::running, now), "");
@@ -106,17 +115,21 @@ TEST(Inspection, KeepsWhatHelpsAndNoSecret) {
     Scrubber scrubber;
     const std::string shown = redacted_inspection(inspection, scrubber).dump();
     EXPECT_THAT(shown, Not(HasSubstr("PLANTED"))) << shown;
-    for (const char* stays : {"DB=***", "IOTEDGE_DEVICEID=device-1", "***@p:1", "137", "unhealthy", "/srv", "172.18.0.2", "splunk", "3 words"})
+    for (const char* stays : {"DB=***", "IOTEDGE_DEVICEID=device-1", "***@p:1", "137", "unhealthy", "/srv",
+                              "172.18.0.2", "splunk", "3 words"})
         EXPECT_THAT(shown, HasSubstr(stays));
     EXPECT_EQ(scrubber.clean("a log that says PLANTED01 and PLANTED02"), "a log that says *** and ***");
-    for (const char* odd : {"{}", "[]", "null", "{\"Config\":[],\"State\":1,\"HostConfig\":\"x\",\"Mounts\":{},\"NetworkSettings\":7}"})
+    for (const char* odd :
+         {"{}", "[]", "null", "{\"Config\":[],\"State\":1,\"HostConfig\":\"x\",\"Mounts\":{},\"NetworkSettings\":7}"})
         EXPECT_TRUE(redacted_inspection(nlohmann::json::parse(odd), scrubber).is_object()) << odd;
 }
 
 TEST(Properties, TheEnvironmentOfAUnit) {
     Scrubber scrubber;
     const std::string shown = redacted_properties(
-        "Id=aziot-edged.service\nEnvironment=https_proxy=http://u:PLANTED01@proxy:1 \"KEY=PLANTED02 with blank\" AZIOT_LOG=debug\n", scrubber);
+        "Id=aziot-edged.service\nEnvironment=https_proxy=http://u:PLANTED01@proxy:1 \"KEY=PLANTED02 with blank\" "
+        "AZIOT_LOG=debug\n",
+        scrubber);
     EXPECT_EQ(shown, "Id=aziot-edged.service\nEnvironment=https_proxy=http://***@proxy:1 KEY=*** AZIOT_LOG=debug\n");
     EXPECT_EQ(scrubber.clean("PLANTED02 with blank"), "***");
 }
@@ -124,7 +137,9 @@ TEST(Properties, TheEnvironmentOfAUnit) {
 TEST(Scrubbed, StringsAndWhatSecretNamesHold) {
     Scrubber scrubber;
     scrubber.know("a\"quoted secret");
-    const auto shown = scrubbed(nlohmann::json{{"text", "has a\"quoted secret in it"}, {"password", 7}, {"list", {"token=PLANTED"}},
+    const auto shown = scrubbed(nlohmann::json{{"text", "has a\"quoted secret in it"},
+                                               {"password", 7},
+                                               {"list", {"token=PLANTED"}},
                                                {"tokens", {{"x", 1}}}},
                                 scrubber);
     EXPECT_EQ(shown.dump(), R"({"list":["token=***"],"password":"***","text":"has *** in it","tokens":{"x":1}})");

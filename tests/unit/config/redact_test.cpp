@@ -80,31 +80,35 @@ TEST(RedactConfig, EverySecretBearingKeyOfTheSchema) {
     EXPECT_THAT(config.text, Not(HasSubstr("PLANTED"))) << config.text;
     EXPECT_EQ(std::count(config.text.begin(), config.text.end(), '\n'),
               std::count(whole, whole + std::string_view(whole).size(), '\n'));
-    for (const char* stays : {"hostname = \"plant7\"", "username = \"me\"", "username = \"puller\"", "RuntimeLogLevel\" = \"debug\"",
-                              "AmqpWs", "@proxy:3128", "azureiotedge-agent:1.5", "/usr/lib/pkcs11.so", "registry.example.org"})
+    for (const char* stays :
+         {"hostname = \"plant7\"", "username = \"me\"", "username = \"puller\"", "RuntimeLogLevel\" = \"debug\"",
+          "AmqpWs", "@proxy:3128", "azureiotedge-agent:1.5", "/usr/lib/pkcs11.so", "registry.example.org"})
         EXPECT_THAT(config.text, HasSubstr(stays));
     EXPECT_TRUE(std::holds_alternative<toml::value>(parse_document(config.text))) << "it stays TOML";
-    for (const char* secret : {"PLANTED01", "PLANTED02", "PLANTED03", "PLANTED04", "PLANTED07", "PLANTED11", "PLANTED12",
-                               "PLANTED15", "PLANTED16", "PLANTED17", "PLANTED20"})
+    for (const char* secret : {"PLANTED01", "PLANTED02", "PLANTED03", "PLANTED04", "PLANTED07", "PLANTED11",
+                               "PLANTED12", "PLANTED15", "PLANTED16", "PLANTED17", "PLANTED20"})
         EXPECT_THAT(config.secrets, Contains(secret));
 }
 
 TEST(RedactConfig, DottedQuotedNestedAndOverLines) {
-    for (const char* text :
-         {"agent.env.X = \"PLANTED\"", "agent = { env = { X = \"PLANTED\" } }", "[agent]\nenv = { X = 'PLANTED' }",
-          "\"agent\".\"env\".\"X\" = 'PLANTED'", "[agent.config]\ncreateOptions.Env = [\n  \"A=PLANTED\", # PLANTED\n  'PLANTED'\n]",
-          "\"pass\\u0077ord\" = \"PLANTED\"", "[x]\npassword = '''\nPLANTED\nPLANTED'''", "[[x]]\nsecret = [[\"PLANTED\"]]",
-          "[\"agent\".\"e\\u006ev\"]\nX = 'PLANTED'", "password = \"a\\\"PLANTED\" # PLANTED", "password = 12345 # PLANTED"}) {
+    for (const char* text : {"agent.env.X = \"PLANTED\"", "agent = { env = { X = \"PLANTED\" } }",
+                             "[agent]\nenv = { X = 'PLANTED' }", "\"agent\".\"env\".\"X\" = 'PLANTED'",
+                             "[agent.config]\ncreateOptions.Env = [\n  \"A=PLANTED\", # PLANTED\n  'PLANTED'\n]",
+                             "\"pass\\u0077ord\" = \"PLANTED\"", "[x]\npassword = '''\nPLANTED\nPLANTED'''",
+                             "[[x]]\nsecret = [[\"PLANTED\"]]", "[\"agent\".\"e\\u006ev\"]\nX = 'PLANTED'",
+                             "password = \"a\\\"PLANTED\" # PLANTED", "password = 12345 # PLANTED"}) {
         const std::string shown = redacted(text);
         EXPECT_THAT(shown, Not(HasSubstr("PLANTED"))) << text;
-        EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), std::count(text, text + std::string_view(text).size(), '\n'));
+        EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'),
+                  std::count(text, text + std::string_view(text).size(), '\n'));
     }
 }
 
 TEST(RedactConfig, OfATextThatIsNoTomlOnlyWhatIsNeverSecretStays) {
     const std::string text =
         "hostname = \"h\"\nlist = [ \"PLANTED\",\npassword = \"PLANTED\"\n[agent.env]\nX = \"PLANTED\"\nPLANTED\n"
-        "# PLANTED\nid_scope = \"0ne00A1B2C3\"\nsymmetric_key = { value = PLANTED\n= PLANTED\n\"\"\"\nid_scope = PLANTED\n";
+        "# PLANTED\nid_scope = \"0ne00A1B2C3\"\nsymmetric_key = { value = PLANTED\n= PLANTED\n\"\"\"\nid_scope = "
+        "PLANTED\n";
     ASSERT_TRUE(std::holds_alternative<Finding>(parse_document(text)));
     const std::string shown = redacted(text);
     EXPECT_THAT(shown, Not(HasSubstr("PLANTED"))) << shown;
@@ -114,29 +118,44 @@ TEST(RedactConfig, OfATextThatIsNoTomlOnlyWhatIsNeverSecretStays) {
 }
 
 TEST(SecretForms, AreTakenOutOfAnyText) {
-    for (const char* text :
-         {"SharedAccessKey=PLANTED", "HostName=h;SharedAccessKeyName=n;SharedAccessKey=PLANTED=;x", "sharedaccesskey = PLANTED",
-          "SharedAccessSignature sr=h&sig=PLANTED%3D&se=1", "sig%3DPLANTED", "Authorization: Basic PLANTED", "authorization: PLANTED a PLANTED",
-          "{\"Authorization\": \"Bearer PLANTED\"}", "curl -H 'Proxy-Authorization: Basic PLANTED'", "password=PLANTED",
-          "\"password\": \"PLANTED PLANTED\"", "{\\\"password\\\":\\\"PLANTED\\\"}", "MYSQL_PASSWORD=PLANTED", "token='PLANTED'",
-          "https://user:PLANTED@host/path", "amqps://PLANTED@host", "pin-value=PLANTED", "AccountKey=PLANTED;", "Cookie: a=PLANTED; b=PLANTED",
-          "connection_string = \"PLANTED\"", "Authorization: PLANTED"})
+    for (const char* text : {"SharedAccessKey=PLANTED",
+                             "HostName=h;SharedAccessKeyName=n;SharedAccessKey=PLANTED=;x",
+                             "sharedaccesskey = PLANTED",
+                             "SharedAccessSignature sr=h&sig=PLANTED%3D&se=1",
+                             "sig%3DPLANTED",
+                             "Authorization: Basic PLANTED",
+                             "authorization: PLANTED a PLANTED",
+                             "{\"Authorization\": \"Bearer PLANTED\"}",
+                             "curl -H 'Proxy-Authorization: Basic PLANTED'",
+                             "password=PLANTED",
+                             "\"password\": \"PLANTED PLANTED\"",
+                             "{\\\"password\\\":\\\"PLANTED\\\"}",
+                             "MYSQL_PASSWORD=PLANTED",
+                             "token='PLANTED'",
+                             "https://user:PLANTED@host/path",
+                             "amqps://PLANTED@host",
+                             "pin-value=PLANTED",
+                             "AccountKey=PLANTED;",
+                             "Cookie: a=PLANTED; b=PLANTED",
+                             "connection_string = \"PLANTED\"",
+                             "Authorization: PLANTED"})
         EXPECT_THAT(without_secret_forms(text), Not(HasSubstr("PLANTED"))) << text;
     const std::string run = "PLANTED0" + std::string(60, 'x');
     EXPECT_THAT(without_secret_forms("a " + run + " b"), Not(HasSubstr("PLANTED")));
 }
 
 TEST(SecretForms, WhatIsNoneStays) {
-    for (const char* text :
-         {"the password is wrong", "/var/aziot/secrets/device-id-0a1b2c3d.key.pem", "signature: sha256WithRSAEncryption",
-          "https://global.azure-devices-provisioning.net/", "https://host/a@b",
-          "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "a token was refused", "mcr.microsoft.com/azureiotedge-agent:1.5",
-          "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "----- PRIVATE KEY-----"})
+    for (const char* text : {"the password is wrong", "/var/aziot/secrets/device-id-0a1b2c3d.key.pem",
+                             "signature: sha256WithRSAEncryption", "https://global.azure-devices-provisioning.net/",
+                             "https://host/a@b", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                             "a token was refused", "mcr.microsoft.com/azureiotedge-agent:1.5",
+                             "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "----- PRIVATE KEY-----"})
         EXPECT_EQ(without_secret_forms(text), text);
 }
 
 TEST(SecretForms, PrivateKeyBlocksWholeOrCut) {
-    const std::string body = "PLANTEDa0" + std::string(55, 'A') + "\nPLANTEDb1" + std::string(55, 'B') + "\nPLANTEDc==\n";
+    const std::string body =
+        "PLANTEDa0" + std::string(55, 'A') + "\nPLANTEDb1" + std::string(55, 'B') + "\nPLANTEDc==\n";
     const std::string begin = "-----BEGIN EC PRIVATE KEY-----\n";
     const std::string end = "-----END EC PRIVATE KEY-----\n";
     for (const std::string& key : {begin + body + end, begin + body, body + end}) {
@@ -148,9 +167,11 @@ TEST(SecretForms, PrivateKeyBlocksWholeOrCut) {
     std::string logged;
     for (const std::string line : {"-----BEGIN PRIVATE KEY-----", "PLANTEDshortline1", "PLANTEDd=="})
         logged += "2026-01-01T00:00:00Z app[1]: " + line + "\n";
-    EXPECT_THAT(without_secret_forms(logged + "2026-01-01 -----END PRIVATE KEY-----\nafter"), Not(HasSubstr("PLANTED")));
-    EXPECT_THAT(without_secret_forms("{\"k\":\"-----BEGIN PRIVATE KEY-----\\nPLANTED\\n-----END PRIVATE KEY-----\\n\"}"),
+    EXPECT_THAT(without_secret_forms(logged + "2026-01-01 -----END PRIVATE KEY-----\nafter"),
                 Not(HasSubstr("PLANTED")));
+    EXPECT_THAT(
+        without_secret_forms("{\"k\":\"-----BEGIN PRIVATE KEY-----\\nPLANTED\\n-----END PRIVATE KEY-----\\n\"}"),
+        Not(HasSubstr("PLANTED")));
 }
 
 TEST(Scrubber, KnownSecretsInEverySpelling) {
@@ -183,10 +204,11 @@ TEST(Scrubber, TheLongestOfSeveralGoes) {
 }
 
 TEST(CertificateUris, AreThoseOfCertificatesNotOfKeys) {
-    EXPECT_THAT(certificate_uris("trust_bundle_cert = \"file:///t\"\n[provisioning.attestation]\nidentity_cert = \"file:///i\"\n"
-                                 "identity_pk = \"file:///key\"\n[edge_ca]\ncert = \"file:///e\"\npk = \"file:///key2\"\n"
-                                 "[preloaded_certs]\na = \"file:///p\"\n[preloaded_keys]\na = \"file:///key3\"\n"
-                                 "[cert_issuance.est]\ntrusted_certs = [\"file:///s\"]\n"),
+    EXPECT_THAT(certificate_uris(
+                    "trust_bundle_cert = \"file:///t\"\n[provisioning.attestation]\nidentity_cert = \"file:///i\"\n"
+                    "identity_pk = \"file:///key\"\n[edge_ca]\ncert = \"file:///e\"\npk = \"file:///key2\"\n"
+                    "[preloaded_certs]\na = \"file:///p\"\n[preloaded_keys]\na = \"file:///key3\"\n"
+                    "[cert_issuance.est]\ntrusted_certs = [\"file:///s\"]\n"),
                 ElementsAre("file:///s", "file:///e", "file:///p", "file:///i", "file:///t"));
     EXPECT_TRUE(certificate_uris("no toml").empty());
 }
