@@ -279,7 +279,7 @@ class Robust(InSandbox):
         self.put("/etc/docker/daemon.json", b"\x00\xff{" * 1000)
         self.put("/usr/lib/os-release", 'PRETTY_NAME="<script>alert(1)</script>"\n')
         self.put(f"{STATE}/history.jsonl", b"\xff\x00\n[]\n" + b'{"at":1}\n' + b"x" * 100000)
-        self.put("/run/eflow-agent/status.json", "{" * 100000)
+        self.put("/run/eflow-agent/status.json", "[" * 100000 + "]" * 100000)
         deep = self.box.root / "var/aziot"
         for level in range(30):
             deep = deep / f"d{level}"
@@ -290,6 +290,7 @@ class Robust(InSandbox):
         self.assertIn("regular file", missing["/etc/aziot/config.toml"])
         self.assertIn("/var/lib/aziot/identityd/device_info", missing)
         self.assertIn("too deep", missing["file listing"])
+        self.assertIn("/var/aziot/new?line?[31m\n", entries["files.txt"].decode())
         for name, content in entries.items():
             self.assertNotIn(b"PLANTED", content, name)
             self.assertNotIn(b"\x1b", content, name)

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -27,6 +28,7 @@ constexpr std::size_t largest_entry = 1024 * 1024;
 constexpr std::size_t largest_bundle = 18 * 1024 * 1024;  // beside the page and the lists
 constexpr std::size_t longest_line = 4 * 1024;
 constexpr std::size_t most_history = 5000;
+constexpr std::chrono::seconds cleaning_time{60};
 
 constexpr auto read_me =
     "A support bundle of EFLOW Companion. Open report.html first: it shows everything at a glance.\n\n"
@@ -103,11 +105,27 @@ json cleaned(Report report, const Context& context, const char* verb, const Scru
     return scrubbed(json::parse(to_json(report)), scrubber);
 }
 
+/// A log's last lines, before they are looked through: more of them than fit, since lines may become shorter.
+void keep_end(std::string& text) {
+    constexpr std::size_t kept = 2 * largest_entry;
+    if (text.size() > kept) text.erase(0, text.find('\n', text.size() - kept) + 1);
+}
+
 /// Cleans and bounds what was gathered, as far as it fits into the bundle.
 std::vector<ArchiveEntry> entries_of(Gathered& bundle) {
     std::vector<ArchiveEntry> entries;
     std::size_t total = 0;
+    const auto end = std::chrono::steady_clock::now() + cleaning_time;
     for (auto& one : bundle.texts) {
+        if (one.is_log && bundle.scrubber.is_full()) {
+            bundle.miss(one.name, "there are more secrets on this device than it could be searched for");
+            continue;
+        }
+        if (std::chrono::steady_clock::now() > end) {
+            bundle.miss(one.name, "taking the secrets out took too long");
+            continue;
+        }
+        if (one.is_log) keep_end(one.text);
         std::string text = bounded(bundle.scrubber.clean(one.text), one.is_log);
         one.text = {};
         if (total + text.size() > largest_bundle) {

@@ -143,7 +143,7 @@ void gather_files(const Tree& tree, Gathered& bundle) {
     add_toml(places::watch_settings, "config/watch.toml", false);
     add_toml("/var/lib/aziot/identityd/device_info", "config/device_info.toml", true);
     if (const auto text = text_of(tree, "/etc/docker/daemon.json", bundle)) {
-        const json document = json::parse(*text, nullptr, false);
+        const json document = parsed(*text);
         std::vector<std::string> found;
         without_secret_forms(*text, &found);
         for (const auto& secret : found) bundle.scrubber.know(secret);
@@ -224,7 +224,9 @@ void gather_listing(const Tree& tree, Gathered& bundle) {
                           type_and_mode(file.status.st_mode).c_str(), users.user_name(file.status.st_uid).c_str(),
                           users.group_name(file.status.st_gid).c_str(), static_cast<long long>(file.status.st_size),
                           time.c_str());
-            text += row.data() + plain(file.path) + "\n";
+            std::string path = plain(file.path);
+            std::replace(path.begin(), path.end(), '\n', '?');
+            text += row.data() + path + "\n";
         }
         text += "\n";
     }
@@ -234,15 +236,18 @@ void gather_listing(const Tree& tree, Gathered& bundle) {
 
 void gather_history(const Tree& tree, Gathered& bundle) {
     if (const auto text = text_of(tree, places::status_file, bundle)) {
-        const json document = json::parse(*text, nullptr, false);
+        const json document = parsed(*text);
         if (document.is_discarded())
             bundle.miss(places::status_file, "it is no JSON");
         else
             bundle.add("watcher/status.json", pretty(scrubbed(document, bundle.scrubber)));
     }
     if (const auto text = text_of(tree, places::memory_file, bundle)) {
-        const json document = json::parse(*text, nullptr, false);
-        if (!document.is_discarded()) bundle.add("watcher/memory.json", pretty(scrubbed(document, bundle.scrubber)));
+        const json document = parsed(*text);
+        if (document.is_discarded())
+            bundle.miss(places::memory_file, "it is no JSON");
+        else
+            bundle.add("watcher/memory.json", pretty(scrubbed(document, bundle.scrubber)));
     }
     std::string lines;
     const std::string folder = places::watch_folder;

@@ -103,7 +103,7 @@ void gather_containers(const Observations& seen, Gathered& bundle) {
     const auto listed = engine.list();
     if (!listed.value) return bundle.miss("modules", listed.why);
     if (const auto version = engine.get("/version"); version.value) {
-        const json document = json::parse(*version.value, nullptr, false);
+        const json document = parsed(*version.value);
         if (document.is_object()) bundle.add("modules/engine.json", pretty(scrubbed(document, bundle.scrubber)));
     }
     json all = json::array();
@@ -129,7 +129,7 @@ void gather_containers(const Observations& seen, Gathered& bundle) {
             continue;
         }
         const auto inspection = engine.get("/containers/" + one.id + "/json");
-        const json document = inspection.value ? json::parse(*inspection.value, nullptr, false) : json();
+        const json document = inspection.value ? parsed(*inspection.value) : json();
         if (!inspection.value)
             bundle.miss(folder + "/inspect.json", inspection.why);
         else if (!document.is_object())

@@ -335,13 +335,20 @@ void Scrubber::spare(std::string_view text) {
 void Scrubber::add(std::string spelling) {
     if (spelling.size() < shortest || spelling.find_first_not_of('*') == std::string::npos) return;
     auto& same = known_[spelling.substr(0, shortest)];
-    if (std::find(same.begin(), same.end(), spelling) != same.end()) return;
-    same.push_back(std::move(spelling));
-    std::sort(same.begin(), same.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    const auto longer_first = [](const std::string& one, const std::string& other) {
+        return one.size() != other.size() ? one.size() > other.size() : one < other;
+    };
+    const auto place = std::lower_bound(same.begin(), same.end(), spelling, longer_first);
+    if (place == same.end() || *place != spelling) same.insert(place, std::move(spelling));
 }
 
 void Scrubber::know(std::string_view secret) {
-    if (spared_.count(std::string(secret)) > 0) return;
+    if (secret.size() < shortest || spared_.count(std::string(secret)) > 0) return;
+    if (told_ == most) {
+        full_ = true;
+        return;
+    }
+    ++told_;
     std::vector<std::string_view> parts{secret};
     for (std::string_view rest = secret; rest.find('\n') != std::string_view::npos;) {
         const auto line = rest.substr(0, rest.find('\n'));

@@ -21,11 +21,17 @@ public:
     /// Remembers a secret, each of its lines, and how JSON, HTML and URLs would spell it.
     void know(std::string_view secret);
 
+    /// More secrets were told than are looked for: a text that may hold any of them is not to be shown.
+    [[nodiscard]] bool is_full() const noexcept { return full_; }
+
     [[nodiscard]] std::string clean(std::string_view text) const;
 
 private:
     void add(std::string spelling);
     [[nodiscard]] std::string without_known(std::string_view text) const;
+    static constexpr std::size_t most = 5000;
+    std::size_t told_ = 0;
+    bool full_ = false;
     std::set<std::string> spared_;
     std::unordered_map<std::string, std::vector<std::string>>
         known_;  ///< by their first `shortest` bytes, longest first

@@ -196,6 +196,15 @@ TEST(Scrubber, WhatIsSparedStaysAndAShortSecretIsAWord) {
     EXPECT_EQ(scrubber.clean("plant7-gw-03: edgeHub, edge"), "plant7-gw-03: edgeHub, ***");
 }
 
+TEST(Scrubber, SaysWhenThereAreTooMany) {
+    Scrubber scrubber;
+    for (int i = 0; i < 5000; ++i) scrubber.know("secret" + std::to_string(i));
+    EXPECT_FALSE(scrubber.is_full());
+    EXPECT_EQ(scrubber.clean("secret4999 secret17"), "*** ***");
+    scrubber.know("one more");
+    EXPECT_TRUE(scrubber.is_full());
+}
+
 TEST(Scrubber, TheLongestOfSeveralGoes) {
     Scrubber scrubber;
     scrubber.know("secret-one");
