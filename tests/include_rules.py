@@ -32,6 +32,7 @@ LIBRARIES = [
     (re.compile(r"systemd/"), {"vm-agent/machine", "vm-agent/watch"}),
     (re.compile(r"boost/"), {"vm-agent/machine", "vm-agent/cloud", "vm-agent/watch", "vm-agent/cli"}),
     (re.compile(r"CLI/"), {"vm-agent/cli"}),
+    (re.compile(r"zlib\.h"), {"vm-agent/machine"}),
     (re.compile(r"spdlog/"), {"vm-agent/cli", "vm-agent/watch"}),
     (re.compile(r"(windows|winsock2|wincrypt|bcrypt)\.h", re.I), {"host-shim"}),
 ]

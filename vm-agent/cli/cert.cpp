@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "shared/failure.hpp"
+#include "vm-agent/cli/certificate_json.hpp"
 #include "vm-agent/cli/duration.hpp"
 #include "vm-agent/cli/verb.hpp"
 #include "vm-agent/identity/inspect.hpp"
@@ -36,23 +37,6 @@ std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
     return text.empty() ? "-" : text;
-}
-
-json to_json(const CertificateFacts& facts) {
-    return {{"subject", facts.subject},
-            {"issuer", facts.issuer},
-            {"common_name", facts.common_name ? json(*facts.common_name) : json()},
-            {"serial", facts.serial},
-            {"not_before", date(facts.not_before)},
-            {"not_after", date(facts.not_after)},
-            {"days_left", facts.days_left},
-            {"key", facts.key},
-            {"signature", facts.signature},
-            {"sha256", facts.sha256},
-            {"ca", facts.ca},
-            {"key_usage", facts.key_usage},
-            {"extended_key_usage", facts.extended_key_usage},
-            {"subject_alternative_names", facts.subject_alternative_names}};
 }
 
 std::string to_text(const Style& style, std::size_t number, const CertificateFacts& facts) {

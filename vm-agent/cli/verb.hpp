@@ -64,6 +64,7 @@ Handler declare_status(CLI::App& app);
 Handler declare_check(CLI::App& app);
 Handler declare_watch(CLI::App& app);
 Handler declare_history(CLI::App& app);
+Handler declare_support_bundle(CLI::App& app);
 Handler declare_cert_inspect(CLI::App& app);
 Handler declare_cert_verify(CLI::App& app);
 Handler declare_cert_create_test(CLI::App& app);

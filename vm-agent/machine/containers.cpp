@@ -24,7 +24,6 @@ using nlohmann::json;
 
 constexpr std::size_t largest_answer = 8 * 1024 * 1024;
 constexpr int newest_minor = 41;  // what the fields read here were checked against; Mariner ships newer engines
-constexpr std::size_t longest_line = 1000;
 
 struct Answer {
     unsigned status = 0;
@@ -297,7 +296,7 @@ Sight<std::vector<ContainerSeen>> observe_containers(Engine& engine) {
     return seen;
 }
 
-std::vector<std::string> split_log(const std::string& stream) {
+std::vector<std::string> split_log(const std::string& stream, std::size_t longest) {
     std::string text;
     const auto is_header = [&](std::size_t at) {
         return at + 8 <= stream.size() && static_cast<unsigned char>(stream[at]) <= 2 && stream[at + 1] == 0 &&
@@ -317,7 +316,7 @@ std::vector<std::string> split_log(const std::string& stream) {
     std::vector<std::string> lines;
     for (std::size_t from = 0; from < text.size();) {
         const auto to = std::min(text.find('\n', from), text.size());
-        std::string line = text.substr(from, std::min(to - from, longest_line));
+        std::string line = text.substr(from, std::min(to - from, longest));
         for (char& c : line)
             if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
         lines.push_back(std::move(line));

@@ -64,8 +64,9 @@ Sight<std::optional<ContainerSeen>> read_container(unsigned status, const std::s
 /// The path's prefix for the Api-Version that /_ping gave ("/v1.41"); nothing when that is none.
 std::optional<std::string> version_prefix_of(const std::string& api_version);
 
-/// Splits the engine's log stream (eight-byte headers before each piece; none with a terminal) into lines.
-std::vector<std::string> split_log(const std::string& stream);
+/// Splits the engine's log stream (eight-byte headers before each piece; none with a terminal) into lines, each cut at
+/// `longest` bytes.
+std::vector<std::string> split_log(const std::string& stream, std::size_t longest = 1000);
 
 /// "2026-01-31T12:00:00.123456789Z" as the engine writes it; the epoch for anything else.
 Stamp parse_time(const std::string& text);

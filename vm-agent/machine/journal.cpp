@@ -1,6 +1,9 @@
 #include "vm-agent/machine/journal.hpp"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
 #include <memory>
 
 #include <sys/uio.h>
@@ -16,18 +19,62 @@ struct CloseJournal {
     void operator()(sd_journal* journal) const noexcept { sd_journal_close(journal); }
 };
 
-std::string message_of(sd_journal* journal) {
+std::string field_of(sd_journal* journal, const char* name, std::size_t longest = longest_line) {
     const void* data = nullptr;
     std::size_t size = 0;
-    if (sd_journal_get_data(journal, "MESSAGE", &data, &size) < 0) return {};
-    std::string text(static_cast<const char*>(data), std::min(size, longest_line));
-    text.erase(0, std::min<std::size_t>(text.size(), 8));  // MESSAGE=
+    if (sd_journal_get_data(journal, name, &data, &size) < 0) return {};
+    std::string text(static_cast<const char*>(data), std::min(size, longest));
+    text.erase(0, std::min(text.size(), std::strlen(name) + 1));  // NAME=
     for (char& c : text)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return text;
 }
 
+/// The entry that the journal stands at, as one line.
+std::string entry_of(sd_journal* journal) {
+    constexpr std::size_t longest_message = 16 * 1024;
+    std::uint64_t stamp = 0;
+    std::string line = "----";
+    if (sd_journal_get_realtime_usec(journal, &stamp) >= 0) {
+        const auto seconds = static_cast<std::time_t>(stamp / 1'000'000);
+        std::tm parts{};
+        gmtime_r(&seconds, &parts);
+        char text[64];
+        std::snprintf(text + std::strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &parts), 16, ".%06uZ",
+                      static_cast<unsigned>(stamp % 1'000'000));
+        line = text;
+    }
+    std::string who = field_of(journal, "SYSLOG_IDENTIFIER");
+    if (who.empty()) who = field_of(journal, "_COMM");
+    const std::string priority = field_of(journal, "PRIORITY");
+    const std::string pid = field_of(journal, "_PID");
+    return line + " <" + (priority.empty() ? "6" : priority) + "> " + who + (pid.empty() ? "" : "[" + pid + "]") + ": " +
+           field_of(journal, "MESSAGE", longest_message);
+}
+
 }  // namespace
+
+Sight<std::vector<std::string>> read_unit_journal(const std::string& unit, std::size_t count,
+                                                  std::chrono::milliseconds patience) {
+    using Lines = Sight<std::vector<std::string>>;
+    sd_journal* opened = nullptr;
+    if (const int error = sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY); error < 0)
+        return Lines::unseen(std::string("the journal cannot be opened: ") + std::strerror(-error));
+    const std::unique_ptr<sd_journal, CloseJournal> journal(opened);
+    const std::string of_unit = "_SYSTEMD_UNIT=" + unit;
+    const std::string about_unit = "UNIT=" + unit;
+    if (sd_journal_add_match(opened, of_unit.data(), of_unit.size()) < 0 || sd_journal_add_disjunction(opened) < 0 ||
+        sd_journal_add_match(opened, about_unit.data(), about_unit.size()) < 0 ||
+        sd_journal_add_match(opened, "_PID=1", 0) < 0 || sd_journal_seek_tail(opened) < 0)
+        return Lines::unseen("the journal takes no search");
+    const auto end = std::chrono::steady_clock::now() + patience;
+    std::vector<std::string> lines;
+    while (lines.size() < count && std::chrono::steady_clock::now() < end && sd_journal_previous(opened) > 0)
+        lines.push_back(entry_of(opened));
+    if (lines.empty()) return Lines::unseen("the journal has no entry of it that this user may read");
+    std::reverse(lines.begin(), lines.end());
+    return Lines::of(std::move(lines));
+}
 
 std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
                                     std::chrono::system_clock::time_point since) {
@@ -41,7 +88,7 @@ std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
     while (lines.size() < count && sd_journal_previous(opened) > 0) {
         std::uint64_t stamp = 0;
         if (sd_journal_get_realtime_usec(opened, &stamp) >= 0 && stamp < static_cast<std::uint64_t>(earliest)) break;
-        lines.push_back(message_of(opened));
+        lines.push_back(field_of(opened, "MESSAGE"));
     }
     std::reverse(lines.begin(), lines.end());
     return lines;

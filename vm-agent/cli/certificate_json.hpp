@@ -1,0 +1,12 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "vm-agent/identity/inspect.hpp"
+
+namespace eflow {
+
+/// What one certificate says, for reports.
+nlohmann::json to_json(const CertificateFacts& facts);
+
+}  // namespace eflow
