@@ -29,13 +29,15 @@ class Hostile(Scenario):
     def test_as_parameters_of_every_cmdlet(self):
         calls = []
         for number, value in enumerate(VALUES):
-            for cmdlet, names in TEXTS.items():
+            # Every value in every field of the call that matters most, every fifth in those of the others.
+            for cmdlet, names in TEXTS.items() if number % 5 == 0 else [("Provision-EflowVm", TEXTS["Provision-EflowVm"])]:
                 # Another value in each field, so that none could be taken for its neighbour.
                 parameters = {name: VALUES[(number + place * 7) % len(VALUES)] for place, name in enumerate(names)}
                 if cmdlet == "Deploy-Eflow":
                     parameters["acceptEula"] = value
                 calls.append({"cmdlet": cmdlet, "parameters": parameters})
-            calls.append({"cmdlet": "Set-EflowVmDNSServers", "parameters": {"dnsServers": [value, VALUES[number - 1]]}})
+            if number % 5 == 0:
+                calls.append({"cmdlet": "Set-EflowVmDNSServers", "parameters": {"dnsServers": [value, VALUES[number - 1]]}})
 
         def echo(world):
             cmdlet, parameters = world.calls[-1]
@@ -51,14 +53,14 @@ class Hostile(Scenario):
         for call, answer in zip(calls, answers, strict=True):
             self.assertFalse(answer["failed"])
             self.assertEqual(json.loads(answer["output"][0]), call["parameters"])
-            self.assertEqual(answer["output"][1:], [v for v in call["parameters"].values() if isinstance(v, str)])
+            self.assertEqual(answer["output"][1:], [v for _, v in sorted(call["parameters"].items()) if isinstance(v, str)])
         proven = sum(len(call["parameters"]) for call in calls)
         self.assertGreaterEqual(proven, 500)
         print(f"{len(VALUES)} values, {proven} fields, {len(calls)} calls")
 
     def test_as_arguments_of_the_program(self):
         # A value that no identifier could be is refused with itself in the report, and PowerShell never hears of it.
-        values = [value for value in VALUES if "\0" not in value and len(value) < 200][::4]
+        values = [value for value in VALUES if "\0" not in value and len(value) < 200][::8]
         for value in values:
             arguments = self.identity()
             arguments[5] = "C:\\nowhere\\" + value

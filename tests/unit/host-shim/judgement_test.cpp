@@ -207,14 +207,14 @@ TEST(Request, ManifestAndTheCommandLineWins) {
 
 TEST(Request, TheBundlesManifestSaysTheSame) {
     const Manifest device = parse_manifest(manifest_text, "");
-    const Manifest again = parse_manifest(bundle_manifest(device), "/run/x/bundle");
+    const Manifest again = parse_manifest(bundle_manifest(device), "");
     EXPECT_EQ(again.scope_id, device.scope_id);
     EXPECT_EQ(again.registration_id, device.registration_id);
     EXPECT_EQ(again.hostname, "a\"b\\c");
     EXPECT_EQ(again.trust_bundle, "/etc/x'y");
     EXPECT_EQ(again.edge_ca->private_key, "/b");
-    EXPECT_EQ(again.certificate, "/run/x/bundle/identity.cert.pem");
-    EXPECT_EQ(again.private_key, "/run/x/bundle/identity.key.pem");
+    EXPECT_EQ(again.certificate, "identity.cert.pem");
+    EXPECT_EQ(again.private_key, "identity.key.pem");
     Manifest hostile = device;
     hostile.proxy = "\x01\n\t\"\"\"'''\\u0041 = [x]\n[provisioning]\x7f\xc3\xa9";
     EXPECT_EQ(parse_manifest(bundle_manifest(hostile), "").proxy, hostile.proxy);
