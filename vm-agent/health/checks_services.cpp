@@ -96,8 +96,9 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAns
                                                        : remedy);
     }
     // A restart of all services stops the sockets for a moment.
-    if (const UnitSeen* socket = dead_socket(seen, unit); socket != nullptr && is_provisioned(seen) &&
-                                                          !is_lately(seen, socket->changed, restart_gap))
+    if (const UnitSeen* socket = dead_socket(seen, unit);
+        socket != nullptr && is_provisioned(seen) &&
+        (socket->active != "inactive" || !is_lately(seen, socket->changed, restart_gap)))
         return failed(id, socket->name + " does not listen, so nothing can reach " + unit.name,
                       socket->active + " (" + socket->sub + ")", "sudo iotedge system restart");
     const bool should_run = is_provisioned(seen) && (seen.applied.applied || !seen.config.value);
