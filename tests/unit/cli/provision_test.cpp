@@ -127,6 +127,7 @@ TEST_F(Provision, AnUnreachableCloudUndoesNothing) {
     services_.outcomes = {false};
     services_.last_lines = {"[ERR!] - caused by: DPS client error", "[ERR!] - caused by: client error (Connect)"};
     identityd_log_ = services_.last_lines;
+    containers_.clear();
     const Report report = provision("a", {"--timeout", "0s"});
     EXPECT_EQ(report.exit_code, ExitCode::timed_out);
     EXPECT_EQ(report.phase, Phase::provisioning);

@@ -179,6 +179,7 @@ public:
           thread_([this, answer = std::move(answer), hold] {
               asio::local::stream_protocol::socket socket(context_);
               acceptor_.accept(socket);
+              acceptor_.close();  // a client that tries again finds nobody, rather than silence
               asio::streambuf request;
               boost::system::error_code ignored;
               asio::read_until(socket, request, "\r\n\r\n", ignored);
