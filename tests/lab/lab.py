@@ -71,7 +71,11 @@ class Lab:
             self.build = pathlib.Path(build or os.environ.get("LAB_BUILD") or REPOSITORY / "build/release").resolve()
             self.folder = pathlib.Path(tempfile.mkdtemp(prefix="eflow-lab-"))
             self.nspawn = self.leader = None
-            self._lay_out(variant, var_mb, suite)
+            try:
+                self._lay_out(variant, var_mb, suite)
+            except BaseException:
+                Lab.down(self)
+                raise
         self.root = self.folder / "root"
         self.has_agent = agent
         self.program = "eflow-agent"
@@ -91,7 +95,8 @@ class Lab:
             self._overlay(base, root, data / "root")
             self._overlay(f"{base}/var", root / "var", var)
         elif variant == "vm":
-            run("mount", "--bind", base, root)
+            # A mount of its own over the base: nspawn locks a tree by its device and inode, and labs run side by side.
+            self._overlay(base, root, data / "root")
             run("mount", "-o", "remount,bind,ro", root)
             for name in ("etc", "home"):
                 self._overlay(f"{base}/{name}", root / name, data / name)
