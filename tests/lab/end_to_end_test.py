@@ -74,7 +74,7 @@ class EndToEnd(unittest.TestCase):
     def setUp(self):
         self.workshop = tempfile.TemporaryDirectory(prefix="eflow-end-")
         self.addCleanup(self.workshop.cleanup)
-        self.device = EflowDevice("vm")
+        self.device = self.make_device()
         self.addCleanup(self.device.down)
         self.device.up()
         self.prefix = Prefix()
@@ -89,6 +89,9 @@ class EndToEnd(unittest.TestCase):
         self.prefix.put(f"{IDENTITY}\\full chain.pem", self.chain)
         self.prefix.put(f"{IDENTITY}\\key.pem", self.key)
         self.said = b""
+
+    def make_device(self):
+        return EflowDevice("vm")
 
     def tearDown(self):
         """Whatever came of it: the shim did only what it may, nothing is staged, the key lies where it should alone."""
@@ -162,6 +165,28 @@ class OneCommand(EndToEnd):
         self.assert_provisioned(self.provision())
         self.device.reboot()
         wait_until(lambda: self.device.agent("status")[1]["phase"] == "awaiting-deployment", "the device after its reboot")
+
+
+class StockVm(EndToEnd):
+    """A VM of Microsoft's, without the agent: it travels with the shim, in one file."""
+
+    def make_device(self):
+        device = EflowDevice("writable", agent=False)
+        device.path("/usr/bin/eflow-agent").unlink()
+        device.seal()
+        device.program = "/var/lib/eflow-agent/bin/eflow-agent"
+        return device
+
+    def test_the_agent_comes_along_and_stays(self):
+        device = self.device
+        agent = pathlib.Path(self.workshop.name) / "eflow-agent"
+        # As it ships: without what a debugger wants.
+        subprocess.run(["strip", "-o", agent, device.build / "bin/eflow-agent"], check=True)
+        self.prefix.put(SHIM.rsplit("\\", 1)[0] + "\\eflow-agent", agent.read_bytes())
+        self.assert_provisioned(self.provision())
+        self.assertEqual(device.owner_and_mode(device.program), "root:root 755")
+        device.reboot()
+        wait_until(lambda: device.agent("status")[1]["phase"] == "awaiting-deployment", "the device after its reboot")
 
 
 class HalfWay(EndToEnd):
