@@ -126,8 +126,10 @@ class Documents(unittest.TestCase):
         for verb in self.verbs():
             self.assertTrue(any(name.startswith(f"eflow-agent-{verb}") for name in names), (verb, names))
         for page in pages:
-            done = run("mandoc", "-T", "lint", "-W", "warning", page, check=False)
-            self.assertEqual(done.returncode, 0, done.stdout)
+            # A page carries no date: it would be the day of the build, and no two builds the same.
+            faults = [line for line in run("mandoc", "-T", "lint", "-W", "warning", page, check=False).stdout.splitlines()
+                      if "missing date" not in line]
+            self.assertEqual(faults, [])
             text = run("mandoc", "-T", "utf8", page).stdout
             self.assertIn("EXIT STATUS", re.sub(".\b", "", text))
 

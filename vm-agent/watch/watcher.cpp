@@ -27,8 +27,6 @@ constexpr unsigned journal_looks = 3;                        // each later than 
 constexpr std::chrono::seconds shortest_round{30};
 constexpr std::chrono::hours longest_round{1};
 constexpr std::chrono::seconds between_saves{1};
-constexpr std::chrono::seconds asked_to_end{60};             // a container that dies so long after a kill was asked to
-constexpr std::size_t most_killed = 1000;
 constexpr std::uint64_t fastest_fill = 100ull * 1024 * 1024;  // bytes a second that a disk may plausibly lose
 
 /// What is looked at again when something in these folders changes. /var itself tells of files that fill it.
@@ -49,25 +47,10 @@ std::vector<std::string> folders_watched() {
             "/run/systemd/timesync"};
 }
 
-std::string state_of(const UnitSeen& unit) {
-    return unit.active + " (" + unit.sub + ")";
-}
-
-/// Ended though nobody asked it to: failed, or waiting to be started again.
-bool has_ended(const UnitSeen& unit) {
-    return unit.active == "failed" || unit.sub == "auto-restart";
-}
-
 std::vector<std::string> below(const Tree& tree, std::vector<std::string> folders) {
     if (tree.root() != "/")
         for (auto& folder : folders) folder = tree.root() + folder;
     return folders;
-}
-
-ContainerSeen* find(std::vector<ContainerSeen>& containers, const std::string& id) {
-    const auto found =
-        std::find_if(containers.begin(), containers.end(), [&](const ContainerSeen& one) { return one.id == id; });
-    return found == containers.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -77,31 +60,39 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
       tree_(tree),
       options_(std::move(options)),
       history_(options_.state_folder),
+      sightings_([this] { return now(); }),
+      seen_(sightings_.seen()),
       bus_(loop, options_.points.bus_address, watched_units(),
-           {[this](auto units, auto proxies) { take_units(std::move(units), std::move(proxies)); },
-            [this](const auto& unit, const auto& change) { take_unit_change(unit, change); },
+           {[this](auto units, auto proxies) {
+                follow(sightings_.take_units(std::move(units), std::move(proxies)));
+                follow_engine();
+            },
+            [this](const auto& unit, const auto& change) {
+                ++counters_.unit_events;
+                follow(sightings_.take_unit_change(unit, change));
+                if (unit == docker_service) follow_engine();
+            },
             [this](const auto& unit, const auto& result) {
-                noted_.push_back({now(), "job", unit, "", result, "a job of " + unit + " ended: " + result});
+                sightings_.note({now(), "job", unit, "", result, "a job of " + unit + " ended: " + result});
                 judge_soon();
             },
-            [this](const auto& why) { lose_units(why); }}),
+            [this](const auto& why) { follow(sightings_.lose_units(why)); }}),
       engine_(loop, options_.points.docker_socket,
-              {[this](auto containers) { take_containers(std::move(containers)); },
-               [this](const auto& event) { take_container_event(event); },
-               [this](const auto& container) { take_inspection(container); },
-               [this](const auto& line) { take_agent_line(line); },
-               [this](const auto& why) {
-                   seen_.containers = Sight<std::vector<ContainerSeen>>::unseen(why);
-                   noted_.push_back({now(), "watcher", "docker", "", "lost", why});
-                   judge_soon();
-               }}),
+              {[this](auto containers) { follow(sightings_.take_containers(std::move(containers))); },
+               [this](const auto& event) {
+                   ++counters_.container_events;
+                   follow(sightings_.take_container_event(event));
+               },
+               [this](const auto& container) { follow(sightings_.take_inspection(container)); },
+               [this](const auto& line) { follow(sightings_.take_agent_line(line)); },
+               [this](const auto& why) { follow(sightings_.lose_containers(why)); }}),
       files_(loop, below(tree, folders_watched()), [this] {
           ++counters_.file_events;
           look_at_files();
           judge_soon();
       }),
       clock_(loop, [this](bool was_set) {
-          if (was_set) noted_.push_back({now(), "clock", "clock", "", "set", "the clock was set"});
+          if (was_set) sightings_.note({now(), "clock", "clock", "", "set", "the clock was set"});
           look_around();
           judge_soon();
       }),
@@ -117,6 +108,12 @@ Stamp Watcher::now() const {
     return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
+WatchCounters Watcher::counters() const {
+    WatchCounters counted = counters_;
+    counted.reconnects = sightings_.reconnects();
+    return counted;
+}
+
 void Watcher::start() {
     begun_ = now();
     seen_.live = true;
@@ -129,7 +126,7 @@ void Watcher::start() {
     seen_.clock = observe_clock();
     files_.start();
     bus_.start();
-    noted_.push_back({now(), "watcher", "watcher", "", "started", "eflow-agent " + options_.version});
+    sightings_.note({now(), "watcher", "watcher", "", "started", "eflow-agent " + options_.version});
     look_around();
     judge_soon();
 }
@@ -147,7 +144,7 @@ void Watcher::reload() {
 
 void Watcher::stop() {
     if (options_.notifies) sd_notify(0, "STOPPING=1");
-    noted_.push_back({now(), "watcher", "watcher", "", "stopped", ""});
+    sightings_.note({now(), "watcher", "watcher", "", "stopped", ""});
     judge_now();
     save_memory();
     metrics_.reset();
@@ -168,77 +165,22 @@ void Watcher::apply_settings() {
         const MetricsAddress address = parse_metrics_address(settings_.metrics_listen);
         metrics_ = std::make_unique<MetricsServer>(
             loop_, address.host, address.port, address.unix_path, [this](bool openmetrics) {
-                return to_metrics(seen_, *verdict_, counters_,
+                return to_metrics(seen_, *verdict_, counters(),
                                   openmetrics ? MetricsFormat::openmetrics : MetricsFormat::prometheus);
             });
     } catch (const Failure& failure) {
         // A watcher that is there without its metrics serves better than none.
-        noted_.push_back({now(), "watcher", "settings", "", "refused", failure.what()});
+        sightings_.note({now(), "watcher", "settings", "", "refused", failure.what()});
         if (options_.log) options_.log({4, failure.what() + (" -> " + failure.remedy()), {}});
     }
 }
 
-// --- units ------------------------------------------------------------------------------------------------------------
+// --- looking ----------------------------------------------------------------------------------------------------------
 
-void Watcher::take_units(std::vector<UnitSeen> units, UnitProxies proxies) {
-    if (!seen_.units.value && verdict_) {
-        ++counters_.reconnects;
-        noted_.push_back({now(), "watcher", "systemd", "", "there", "systemd answers"});
-    }
-    const auto& known = last_units_;
-    for (const auto& unit : units) {
-        const auto before = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.name == unit.name; });
-        if (before != known.end()) note_unit(*before, unit);
-    }
-    seen_.units = Sight<std::vector<UnitSeen>>::of(std::move(units));
-    seen_.unit_proxies = std::move(proxies);
-    last_units_ = *seen_.units.value;
-    follow_engine();
-    look_at_logs_soon();
-    judge_soon();
-}
-
-void Watcher::take_unit_change(const std::string& name, const UnitChange& change) {
-    if (!seen_.units.value) return;
-    for (std::size_t i = 0; i < seen_.units.value->size(); ++i) {
-        UnitSeen& unit = (*seen_.units.value)[i];
-        if (unit.name != name) continue;
-        ++counters_.unit_events;
-        const UnitSeen before = unit;
-        change.apply_to(unit);
-        if (unit == before) return;
-        note_unit(before, unit);
-        last_units_[i] = unit;
-        if (name == docker_service) follow_engine();
-        judge_soon();
-        return;
-    }
-}
-
-/// Puts a change of state into the history, and an end that nobody asked for into the memory.
-void Watcher::note_unit(const UnitSeen& before, const UnitSeen& unit) {
-    const bool is_service = unit.name.ends_with(".service");
-    if (before.active != unit.active || before.sub != unit.sub) {
-        std::string text;
-        if (is_service && has_ended(unit)) text = "result " + unit.result + ", restarts " + std::to_string(unit.restarts);
-        noted_.push_back({now(), "unit", unit.name, state_of(before), state_of(unit), text});
-        if (is_service && (has_ended(unit) || has_ended(before))) look_at_logs_soon();
-    }
-    if (!is_service) return;
-    const bool ended = has_ended(unit) && !has_ended(before);
-    // Restarts that happened while nobody could look.
-    const unsigned unseen = unit.restarts > before.restarts + (has_ended(before) ? 1 : 0)
-                                ? unit.restarts - before.restarts - (has_ended(before) ? 1 : 0)
-                                : 0;
-    for (unsigned i = 0; i < std::min(unseen, 10u); ++i) seen_.memory.note_end(unit.name, now());
-    if (ended) seen_.memory.note_end(unit.name, now());
-    if (ended || unseen > 0) save_memory_soon();
-}
-
-void Watcher::lose_units(const std::string& why) {
-    seen_.units = Sight<std::vector<UnitSeen>>::unseen(why);
-    noted_.push_back({now(), "watcher", "systemd", "", "lost", why});
-    judge_soon();
+void Watcher::follow(const Effect& effect) {
+    if (effect.remember) save_memory_soon();
+    if (effect.logs) look_at_logs_soon();
+    if (effect.judge) judge_soon();
 }
 
 /// The engine is asked only while its service runs: a connection to its socket would start it.
@@ -249,138 +191,9 @@ void Watcher::follow_engine() {
         engine_.start();
 }
 
-// --- containers -------------------------------------------------------------------------------------------------------
-
-void Watcher::take_containers(std::vector<ContainerSeen> containers) {
-    if (!seen_.containers.value && verdict_ && engine_was_there_) {
-        ++counters_.reconnects;
-        noted_.push_back({now(), "watcher", "docker", "", "there", "the container engine answers"});
-    }
-    engine_was_there_ = true;
-    for (auto& one : containers) {
-        ContainerSeen* before = find(last_containers_, one.id);
-        if (before != nullptr) one.detail = before->detail;
-        const std::string from = before != nullptr ? before->state : "";
-        if (from != one.state) note_container(one.name, from, one.state, one.status);
-        if (one.state == "running" && seen_.memory.note_running(one.name)) save_memory_soon();
-    }
-    for (const auto& gone : last_containers_)
-        if (find(containers, gone.id) == nullptr) note_container(gone.name, gone.state, "removed", "");
-    seen_.containers = Sight<std::vector<ContainerSeen>>::of(std::move(containers));
-    last_containers_ = *seen_.containers.value;
-    judge_soon();
-}
-
-void Watcher::take_container_event(const ContainerEvent& event) {
-    if (!seen_.containers.value) return;
-    ++counters_.container_events;
-    auto& containers = *seen_.containers.value;
-    ContainerSeen* one = find(containers, event.id);
-    if (one == nullptr && event.action != "destroy") {
-        ContainerSeen fresh;
-        fresh.id = event.id;
-        fresh.name = event.name;
-        fresh.image = event.image;
-        fresh.labels = event.labels;
-        containers.push_back(std::move(fresh));
-        one = &containers.back();
-    }
-    if (one == nullptr) return;
-    const std::string before = one->state;
-    const std::string exit = "exit code " + std::to_string(event.exit_code);
-    std::string text;
-    if (event.action == "create") {
-        one->state = one->status = "created";
-    } else if (event.action == "start" || event.action == "unpause") {
-        one->state = one->status = "running";
-        if (seen_.memory.note_running(one->name)) save_memory_soon();
-    } else if (event.action == "pause") {
-        one->state = one->status = "paused";
-    } else if (event.action == "die") {
-        one->state = "exited";
-        one->status = text = exit;
-        if (one->detail) one->detail->exit_code = event.exit_code;
-        const auto killed = killed_.find(event.id);
-        if (killed == killed_.end() || killed->second + asked_to_end < event.at()) {
-            seen_.memory.note_end(one->name, event.at());
-            save_memory_soon();
-        }
-        killed_.erase(event.id);
-    } else if (event.action == "kill") {
-        if (killed_.size() > most_killed) killed_.clear();
-        killed_[event.id] = event.at();
-    } else if (event.action == "oom") {
-        if (one->detail) one->detail->oom_killed = true;
-    } else if (event.action == "rename") {
-        one->name = event.name;
-    } else if (event.action.starts_with("health_status: ")) {
-        if (one->detail) one->detail->health = event.action.substr(15);
-    } else if (event.action == "destroy") {
-        note_container(one->name, before, "removed", "");
-        containers.erase(containers.begin() + (one - containers.data()));
-        killed_.erase(event.id);
-        last_containers_ = containers;
-        return judge_soon();
-    }
-    if (one->state != before) note_container(one->name, before, one->state, text);
-    last_containers_ = containers;
-    judge_soon();
-}
-
-void Watcher::take_inspection(const ContainerSeen& container) {
-    if (!seen_.containers.value) return;
-    ContainerSeen* one = find(*seen_.containers.value, container.id);
-    if (one == nullptr) return;
-    // Its state is what the events say, one after the other: an answer may be ahead of them. Only what no event tells of is
-    // taken from it.
-    const bool untold = container.state == "restarting" || container.state == "removing" || container.state == "dead";
-    const std::string state = untold && one->state == "exited" ? container.state : one->state;
-    if (one->state == state && one->detail == container.detail) return;
-    if (one->state != state) {
-        note_container(one->name, one->state, state, "");
-        one->state = state;
-        one->status = container.status;
-    }
-    one->detail = container.detail;
-    last_containers_ = *seen_.containers.value;
-    judge_soon();
-}
-
-void Watcher::note_container(const std::string& name, const std::string& from, const std::string& to,
-                             const std::string& text) {
-    noted_.push_back({now(), "module", name, from, to, text});
-}
-
-void Watcher::take_agent_line(const std::string& line) {
-    auto said = read_deployment({line});
-    if (!said) return;
-    auto& known = seen_.memory.deployment;
-    if (known && known->code == said->code && known->text == said->text) return;
-    if (!known || known->code != said->code)
-        noted_.push_back({now(), "deployment", "edgeAgent", known ? std::to_string(known->code) : "",
-                          std::to_string(said->code), said->text});
-    said->at = now();
-    known = std::move(said);
-    save_memory_soon();
-    judge_soon();
-}
-
-// --- files, journal, clock, disks ---------------------------------------------------------------------------------------
-
 void Watcher::look_at_files() {
     observe_files(tree_, seen_);
-    const auto known = seen_.device_info;
-    seen_.device_info = observe_device_info(tree_);
-    const auto same_device = [&] {
-        return known.value && *known.value && seen_.device_info.value && *seen_.device_info.value &&
-               (*known.value)->device_id == (*seen_.device_info.value)->device_id;
-    };
-    // Another device, or none: that edgeHub has run before is no longer of this one.
-    if (verdict_ && known.value && *known.value && !same_device()) {
-        seen_.memory.agent_has_run = seen_.memory.hub_has_run = false;
-        seen_.memory.deployment.reset();
-        save_memory_soon();
-    }
+    follow(sightings_.take_device(observe_device_info(tree_)));
     look_at_logs_soon();
     expect_disks();
 }
@@ -444,7 +257,7 @@ void Watcher::judge_now() {
     Verdict verdict = judge(seen_);
     const auto stage = expiry_stage(seen_);
     // Until both have answered once, a verdict would only say that they have not.
-    const bool complete = seen_.units.value && (seen_.containers.value || engine_was_there_ || why_engine_rests(seen_) ||
+    const bool complete = seen_.units.value && (seen_.containers.value || sightings_.had_containers() || why_engine_rests(seen_) ||
                                                 now() - begun_ > 3s);
     if (!ready_ && !complete && now() - begun_ < 10s) {
         judged_at_ = std::chrono::steady_clock::now();
@@ -458,9 +271,9 @@ void Watcher::judge_now() {
                 line->text += " | " + std::to_string(held) + " changes before this one were not logged: eflow-agent history";
             options_.log(*line);
         }
-    std::move(changes.begin(), changes.end(), std::back_inserter(noted_));
-    if (!options_.state_folder.empty() && !noted_.empty()) history_.append(noted_);
-    noted_.clear();
+    std::vector<HistoryEntry> noted = sightings_.take_noted();
+    std::move(changes.begin(), changes.end(), std::back_inserter(noted));
+    if (!options_.state_folder.empty() && !noted.empty()) history_.append(noted);
     stage_ = stage;
     verdict_ = std::move(verdict);
     publish(*verdict_);
@@ -490,7 +303,7 @@ void Watcher::publish(const Verdict& verdict) {
                 options_.log({3, "the status file cannot be written: " + why, {}});
         if (!settings_.metrics_textfile.empty())
             replace_file(settings_.metrics_textfile,
-                         to_metrics(seen_, verdict, counters_, MetricsFormat::prometheus), 0644, false);
+                         to_metrics(seen_, verdict, counters(), MetricsFormat::prometheus), 0644, false);
         if (options_.notifies)
             sd_notifyf(0, "STATUS=%s: %s", std::string(to_text(verdict.phase)).c_str(), verdict.because.c_str());
     }

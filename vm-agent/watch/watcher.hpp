@@ -23,6 +23,7 @@
 #include "vm-agent/watch/history.hpp"
 #include "vm-agent/watch/metrics.hpp"
 #include "vm-agent/watch/metrics_server.hpp"
+#include "vm-agent/watch/sightings.hpp"
 
 namespace eflow {
 
@@ -53,19 +54,8 @@ public:
     void stop();
 
 private:
-    void take_units(std::vector<UnitSeen> units, UnitProxies proxies);
-    void take_unit_change(const std::string& name, const UnitChange& change);
-    void note_unit(const UnitSeen& before, const UnitSeen& now);
-    void lose_units(const std::string& why);
+    void follow(const Effect& effect);
     void follow_engine();
-
-    void take_containers(std::vector<ContainerSeen> containers);
-    void take_container_event(const ContainerEvent& event);
-    void take_inspection(const ContainerSeen& container);
-    void take_agent_line(const std::string& line);
-    void note_container(const std::string& name, const std::string& from, const std::string& to,
-                        const std::string& text);
-
     void look_at_files();
     void look_at_logs_soon();
     void look_around();
@@ -79,11 +69,14 @@ private:
     void save_memory();
     void watchdog();
     [[nodiscard]] Stamp now() const;
+    [[nodiscard]] WatchCounters counters() const;
 
     boost::asio::io_context& loop_;
     const Tree& tree_;
     WatchOptions options_;
     History history_;
+    Sightings sightings_;
+    Observations& seen_;  ///< of sightings_
     BusSource bus_;
     EngineSource engine_;
     FileSource files_;
@@ -96,12 +89,6 @@ private:
     std::unique_ptr<MetricsServer> metrics_;
     WatchSettings settings_;
 
-    Observations seen_;
-    std::vector<UnitSeen> last_units_;            ///< kept while systemd cannot be asked, to tell what changed meanwhile
-    std::vector<ContainerSeen> last_containers_;  ///< likewise
-    bool engine_was_there_ = false;
-    std::map<std::string, Stamp> killed_;  ///< containers that somebody asked to end, by ID
-    std::vector<HistoryEntry> noted_;      ///< not yet written
     std::optional<Verdict> verdict_;
     std::optional<int> stage_;
     LogLimit limit_;
