@@ -167,7 +167,7 @@ class OneCommand(EndToEnd):
         wait_until(lambda: self.device.agent("status")[1]["phase"] == "awaiting-deployment", "the device after its reboot")
 
 
-class StockVm(EndToEnd):
+class FromAStockVm(EndToEnd):
     """A VM of Microsoft's, without the agent: it travels with the shim, in one file."""
 
     def make_device(self):
