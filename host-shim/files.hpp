@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "host-shim/win32.hpp"
 #include "shared/secret.hpp"
 
 namespace eflow {
@@ -30,6 +31,9 @@ void replace_file(const std::string& path, std::string_view content);
 
 /// Overwrites every file of `folder`, keys first, and removes it. False when something stayed.
 bool wipe_folder(const std::string& folder);
+
+/// A file that only one process can have open, gone with it. Throws Failure(machine_lacks) when another one has it.
+Handle lock_file(const std::string& path);
 
 /// The names in `folder` that begin with `prefix`.
 std::vector<std::string> names_in(const std::string& folder, const std::string& prefix);

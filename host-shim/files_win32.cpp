@@ -125,8 +125,9 @@ bool overwrite_and_remove(const std::string& path) {
 }  // namespace
 
 std::variant<SecretBytes, std::string> read_file(const std::string& path, std::size_t limit) {
-    const Handle file(
-        CreateFileW(path_of(path).c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING, 0, nullptr));
+    // A path may name a pipe: its server must not be able to act as who opens it.
+    const Handle file(CreateFileW(path_of(path).c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING,
+                                  SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, nullptr));
     if (file.get() == INVALID_HANDLE_VALUE) return windows_error(GetLastError());
     // A pipe or a console device would never end.
     if (GetFileType(file.get()) != FILE_TYPE_DISK) return std::string("it is no regular file");
@@ -188,6 +189,18 @@ void replace_file(const std::string& path, std::string_view content) {
     if (MoveFileExW(path_of(beside).c_str(), path_of(path).c_str(),
                     MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) == 0)
         fail(path + " cannot be replaced");
+}
+
+Handle lock_file(const std::string& path) {
+    Handle file(
+        CreateFileW(path_of(path).c_str(), GENERIC_WRITE, 0, nullptr, OPEN_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, nullptr));
+    if (file.get() == INVALID_HANDLE_VALUE) {
+        if (GetLastError() == ERROR_SHARING_VIOLATION)
+            throw Failure(ExitCode::machine_lacks, "another eflow-shim is at work on this host; nothing was changed",
+                          "Wait until it has ended, then run this again.");
+        fail(path + " cannot be made");
+    }
+    return file;
 }
 
 std::vector<std::string> names_in(const std::string& folder, const std::string& prefix) {

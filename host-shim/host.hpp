@@ -107,6 +107,9 @@ public:
     /// 32 random hex digits.
     virtual std::string random_hex() = 0;
 
+    /// From here on this run alone may change things, and what a killed run left staged on this host is gone. Throws
+    /// Failure(machine_lacks) when another one is at work.
+    virtual void begin_changes() = 0;
     /// Writes a file into this run's private folder, which is made when first needed; gives its path.
     virtual std::string stage(const std::string& name, const SecretBytes& content) = 0;
     /// Overwrites and removes everything staged, of earlier runs too. False when something stayed.

@@ -1,5 +1,6 @@
 #include "host-shim/run.hpp"
 
+#include <algorithm>
 #include <istream>
 #include <ostream>
 
@@ -51,6 +52,8 @@ int run_shim(const std::vector<std::string>& arguments, Host& host, std::istream
         line = parse_command_line(arguments);
     } catch (const Failure& failure) {
         err << "eflow-shim: " << plain_text(failure.what()) << "\n" << failure.remedy() << "\n";
+        if (std::find(arguments.begin(), arguments.end(), "--json") != arguments.end())
+            out << to_json(report_of(failure, "")) << "\n";
         return static_cast<int>(failure.code());
     }
     if (!line.options) {

@@ -57,6 +57,11 @@ public:
     std::string program_folder() override { return own_folder(); }
     std::string random_hex() override { return random_hex_digits(); }
 
+    void begin_changes() override {
+        lock_ = lock_file(home() + "\\lock");
+        unstage();
+    }
+
     std::string stage(const std::string& name, const SecretBytes& content) override {
         if (stage_.empty()) {
             stage_ = home() + "\\stage-" + random_hex_digits();
@@ -146,6 +151,7 @@ private:
     std::string powershell_;
     std::string home_;
     std::string stage_;
+    Handle lock_;
     std::optional<Log> log_;
 };
 

@@ -66,6 +66,7 @@ public:
         request_ = make_request(options_, host_);
         report_.findings = judge_host(options_, facts_);
         append(report_.findings, request_.findings);
+        if (facts_.user && facts_.user->elevated) judge_state();
         describe_host();
         report_.exit_code = exit_code_before_changes(report_.findings);
         if (report_.exit_code != ExitCode::done) {
@@ -78,7 +79,7 @@ public:
             note("Dry run: nothing was changed.");
             return std::move(report_);
         }
-        load_state();
+        host_.begin_changes();
         work();
         if (!cleaned_) clean_up();
         report_.data["ssh"] = {{"connections", session_ ? session_->connections() : 0},
@@ -99,8 +100,12 @@ private:
                     record(step, "skipped");
                     continue;
                 }
+                // The device is up and the report is in hand: nothing of that is lost for want of a confirmation.
+                if (step.kind == StepKind::verify && (host_.cancelled() || remaining() <= seconds(0))) {
+                    record(step, "skipped");
+                    continue;
+                }
                 stop_if_late(step);
-                current_ = &step;
                 host_.progress(step.title);
                 perform(step);
                 if (current_ != nullptr) record(step, "done");
@@ -115,6 +120,12 @@ private:
             report_.findings.push_back(failed("shim." + (current_ != nullptr ? current_->id : std::string("run")),
                                               failure.what(), "", failure.remedy()));
             report_.exit_code = failure.code();
+        } catch (const std::exception& error) {
+            // A fault of ours must not leave a key behind either.
+            if (current_ != nullptr) record(*current_, "failed");
+            report_.findings.push_back(failed("shim.run", std::string("a fault of eflow-shim: ") + error.what(), "",
+                                              "Please report it, with the log in %ProgramData%\\eflow-shim\\log."));
+            report_.exit_code = ExitCode::internal;
         }
     }
 
@@ -326,17 +337,28 @@ private:
         current_ = &*step;
         if (prepared_) {
             host_.progress(step->title);
-            const VmAnswer answer = session_->run("clean", {id_}, for_cleaning, true);
-            if (!answer.finished("clean") || answer.values.count("removed") == 0) {
+            Called called;
+            try {
+                const VmAnswer answer = session_->run("clean", {id_}, for_cleaning, true);
+                called = answer.called;
+                clean = answer.finished("clean") && answer.values.count("removed") > 0;
+            } catch (const std::exception& error) {
                 clean = false;
-                Finding finding =
-                    explain("shim.clean", "What was staged in the VM could not be removed", answer.called);
+                called.error = PowerShellError{"powershell", "", error.what(), ""};
+            }
+            if (!clean) {
+                Finding finding = explain("shim.clean", "What was staged in the VM could not be removed", called);
                 finding.remedy = "Run this again: it is removed first. Or restart the VM: /run is memory.";
-                finding.severity = Severity::failed;
-                report_.findings.push_back(finding);
+                report_.findings.push_back(std::move(finding));
             }
         }
-        if (!host_.unstage()) {
+        bool unstaged = false;
+        try {
+            unstaged = host_.unstage();
+        } catch (const std::exception&) {
+            unstaged = false;
+        }
+        if (!unstaged) {
             clean = false;
             report_.findings.push_back(
                 failed("shim.clean", "A staged copy of the key could not be removed from this host",
@@ -420,8 +442,14 @@ private:
             {"vm", facts_.vm ? facts_.vm->name : ""}};
     }
 
-    void load_state() {
+    /// What an earlier run left: where to go on, and which account deployed the VM.
+    void judge_state() {
         if (const auto text = host_.load_state(); text && !options_.restart) state_ = state_from(*text);
+        if (!state_.deployed_by.empty() && state_.deployed_by != facts_.user->sid && facts_.exists.value_or(false))
+            report_.findings.push_back(failed(
+                "host.account", "Another Windows account deployed this VM, and only that one can reach it",
+                "It was deployed by " + state_.deployed_by + "; this is " + facts_.user->name + ", " + facts_.user->sid,
+                "Run this as that account. If the VM was deployed anew since, give --restart."));
         if (!state_.covers(request_)) {
             const std::string deployed_by = state_.deployed_by;
             state_ = state_for(request_);

@@ -92,9 +92,9 @@ class Scenario(unittest.TestCase):
         return ["--scope-id", SCOPE, "--registration-id", DEVICE, "--identity-cert", self.certificate_path,
                 "--identity-key", self.key_path]
 
-    def shim(self, *arguments, json_report=True, feed=""):
-        """Runs the shim to its end."""
-        out, err = (pathlib.Path(self.workshop.name) / name for name in ("out", "err"))
+    def shim(self, *arguments, json_report=True, feed="", files=""):
+        """Runs the shim to its end; `files` names its output when two run at once."""
+        out, err = (pathlib.Path(self.workshop.name) / (files + name) for name in ("out", "err"))
         words = list(arguments) + (["--json"] if json_report else [])
         with open(out, "wb") as out_file, open(err, "wb") as err_file:
             process = self.prefix.start(SHIM, *words, stdin=subprocess.PIPE, stdout=out_file, stderr=err_file)
@@ -105,6 +105,9 @@ class Scenario(unittest.TestCase):
 
     def provision(self, *arguments, **options):
         return self.shim("provision", *self.identity(), *arguments, **options)
+
+    def provision_in(self, files):
+        return self.provision(files=files)
 
     def provision_and_cancel(self, at, *arguments):
         """Presses Ctrl-C while the shim is in the call `at`, which would never end by itself."""

@@ -217,6 +217,17 @@ class Again(Success):
         self.check_provisioned(result)
         self.assertIn("interrupted earlier run", " ".join(result.report["data"]["notes"]))
 
+    def test_two_at_once(self):
+        other = []
+
+        def meanwhile(_):
+            other.append(self.provision())
+            return None
+        self.world.hooks["Provision-EflowVm"] = meanwhile
+        self.check_provisioned(self.provision_in("first"))
+        self.assertEqual(other[0].code, 4)
+        self.assertIn("another eflow-shim", other[0].finding("shim.run")["summary"])
+
     def test_previously_provisioned(self):
         self.world.hooks["Provision-EflowVm"] = fails("Aborting, iotedge was previously provisioned (headless mode)!")
         result = self.provision()

@@ -48,6 +48,12 @@ inline constexpr std::chrono::seconds grace{90};
 /// How long aziot-edged may be stopped before that is a fault: a restart of all services passes through it.
 inline constexpr std::chrono::seconds restart_gap{5};
 
+/// How long iotedge config apply may take from the files it writes to the restart of aziot-edged, which comes last.
+inline constexpr std::chrono::seconds apply_gap{30};
+
+/// When config.toml was applied; the epoch when that is not known.
+Stamp applied_at(const Observations& seen);
+
 /// How long images may take to be fetched: of edgeAgent by aziot-edged, of modules by edgeAgent.
 inline constexpr std::chrono::minutes fetch_patience{30};
 

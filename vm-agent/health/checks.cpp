@@ -103,6 +103,10 @@ bool is_lately(const Observations& seen, Stamp stamp, std::chrono::seconds span)
     return stamp > now - span && stamp < now + span;
 }
 
+Stamp applied_at(const Observations& seen) {
+    return std::chrono::time_point_cast<Stamp::duration>(seen.applied.since);
+}
+
 bool in_grace(const Observations& seen) {
     const UnitSeen* edged = unit(seen, "aziot-edged.service");
     if (edged == nullptr) return false;

@@ -19,11 +19,13 @@ bool is_failing(const UnitSeen& unit) {
 
 /// aziot-edged ends with 153 when it has no usable configuration, and systemd leaves it so
 /// (aziot-edged/src/error.rs, RestartPreventExitStatus): on a device that nobody has provisioned, or whose first
-/// configuration waits to be applied, that is how it looks.
+/// configuration waits to be applied or is being applied, that is how it looks.
 bool awaits_configuration(const Observations& seen, const UnitSeen& unit) {
+    if (unit.name != "aziot-edged.service" || unit.active != "failed" || unit.exit_status != 153) return false;
     const bool to_be_applied = seen.config.value && !seen.applied.applied && !is_registered(seen);
-    return (!is_provisioned(seen) || to_be_applied) && unit.name == "aziot-edged.service" && unit.active == "failed" &&
-           unit.exit_status == 153;
+    const Stamp applied = applied_at(seen);
+    const bool to_be_restarted = seen.applied.applied && unit.changed <= applied && is_lately(seen, applied, apply_gap);
+    return !is_provisioned(seen) || to_be_applied || to_be_restarted;
 }
 
 /// How the main process ended last, in words; empty when it never did.
@@ -54,13 +56,15 @@ std::string state_of(const UnitSeen& unit) {
     return text;
 }
 
-/// The socket that would start a service on demand, when it is not listening.
+/// The socket that would start a service on demand, when it is not listening. A restart of all services stops the
+/// sockets for a moment.
 const UnitSeen* dead_socket(const Observations& seen, const UnitSeen& service) {
     const std::string stem = service.name.substr(0, service.name.rfind('.'));
-    for (const auto& one : *seen.units.value)
-        if (one.name.ends_with(".socket") && one.name.starts_with(stem + ".") && one.load == "loaded" &&
-            one.active != "active")
-            return &one;
+    for (const auto& one : *seen.units.value) {
+        if (!one.name.ends_with(".socket") || !one.name.starts_with(stem + ".") || one.load != "loaded") continue;
+        const bool stopped = one.active == "inactive" && !is_lately(seen, one.changed, restart_gap);
+        if (stopped || one.active == "failed") return &one;
+    }
     return nullptr;
 }
 
@@ -84,7 +88,7 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAns
                       "sudo systemctl unmask " + unit.name + "; sudo iotedge system restart");
     if (awaits_configuration(seen, unit))
         return skipped(id, unit.name + " waits for a configuration",
-                       state + ": it has none, as expected before provisioning");
+                       state + ": it had none when it was started, as expected before provisioning");
     if (is_failing(unit) && unit.name == "aziot-identityd.service" && tries_again(answer))
         return warning(id, unit.name + " is started again and again until DPS can be reached",
                        state + ", restarted " + std::to_string(unit.restarts) + " times", "See cloud.registration.");
@@ -95,10 +99,7 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAns
                                                              unit.name + "; sudo iotedge system restart"
                                                        : remedy);
     }
-    // A restart of all services stops the sockets for a moment.
-    if (const UnitSeen* socket = dead_socket(seen, unit);
-        socket != nullptr && is_provisioned(seen) &&
-        (socket->active != "inactive" || !is_lately(seen, socket->changed, restart_gap)))
+    if (const UnitSeen* socket = dead_socket(seen, unit); socket != nullptr && is_provisioned(seen))
         return failed(id, socket->name + " does not listen, so nothing can reach " + unit.name,
                       socket->active + " (" + socket->sub + ")", "sudo iotedge system restart");
     const bool should_run = is_provisioned(seen) && (seen.applied.applied || !seen.config.value);

@@ -50,6 +50,7 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
         consider_lately(edged->changed, grace);
         consider_lately(edged->changed, fetch_patience);
     }
+    if (seen.applied.applied) consider_lately(applied_at(seen), apply_gap);
     if (seen.memory.deployment && seen.memory.deployment->code == 0)
         consider_lately(seen.memory.deployment->at, fetch_patience);
     if (seen.units.value)

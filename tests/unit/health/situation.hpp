@@ -317,6 +317,10 @@ inline Change not_applied(std::string why) {
     return [=](Observations& seen) { seen.applied = {false, why, {}}; };
 }
 
+inline Change applied_before(std::chrono::seconds span) {
+    return [=](Observations& seen) { seen.applied = {true, {}, ago(span)}; };
+}
+
 inline Change file_finding(Finding finding) {
     return [=](Observations& seen) {
         for (auto& one : seen.files)

@@ -84,6 +84,7 @@ public:
     }
     std::string program_folder() override { return "C:\\tools\\"; }
     std::string random_hex() override { return std::string(32, '7'); }
+    void begin_changes() override { ++began; }
     std::string stage(const std::string& name, const SecretBytes& content) override {
         staged[name] = std::string(content.reveal());
         return "C:\\ProgramData\\eflow-shim\\stage-1\\" + name;
@@ -125,6 +126,7 @@ public:
     std::optional<std::string> state;
     std::vector<std::string> lines;
     int concluded = 0;
+    int began = 0;
     std::chrono::system_clock::time_point clock{std::chrono::hours(24 * 20000)};
 
     [[nodiscard]] std::vector<std::string> names() const {

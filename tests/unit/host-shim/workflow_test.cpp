@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <stdexcept>
 
 #include "host-shim/run.hpp"
 #include "shared/failure.hpp"
@@ -319,6 +320,34 @@ TEST(Workflow, ADeploymentThatFailsSaysWhetherAVmIsThere) {
         return FakeHost::error("no");
     };
     EXPECT_EQ(run(half, provision_arguments({"--deploy", "--accept-eula"})).code, 6);
+}
+
+TEST(Workflow, AnotherAccountsVmIsRecognisedBeforeAnythingIsDone) {
+    FakeHost host;
+    host.seen.exists = false;
+    host.seen.vm.reset();
+    EXPECT_EQ(run(host, provision_arguments({"--deploy", "--accept-eula"})).code, 0);
+    host.calls.clear();
+    host.seen.user->sid = "S-1-5-18";
+    const Ran ran = run(host, provision_arguments());
+    EXPECT_EQ(ran.code, 4);
+    EXPECT_NE(find(ran.report, "host.account"), nullptr);
+    EXPECT_TRUE(host.calls.empty());
+    EXPECT_EQ(run(host, provision_arguments({"--restart"})).code, 0);
+}
+
+TEST(Workflow, AFaultOfOursLeavesNothingStaged) {
+    FakeHost host;
+    host.replies["judge"] = [](auto) -> Called { throw std::logic_error("a bug"); };
+    const Ran ran = run(host, provision_arguments());
+    EXPECT_EQ(ran.code, 70);
+    EXPECT_FALSE(host.staged_in_vm);
+    FakeHost worse;
+    worse.replies["judge"] = [](auto) -> Called { throw std::logic_error("a bug"); };
+    worse.replies["clean"] = [](auto) -> Called { throw std::logic_error("another"); };
+    const Ran both = run(worse, provision_arguments());
+    EXPECT_EQ(both.code, 70);
+    EXPECT_NE(find(both.report, "shim.clean"), nullptr);
 }
 
 TEST(Run, UninstallAsksAndTakesNoForNo) {
