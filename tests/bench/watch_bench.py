@@ -167,7 +167,7 @@ def cost_of(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     value = {line.split(":")[0]: line.split()[1] for line in status.splitlines() if ":" in line and len(line.split()) > 1}
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return {"switches": int(value["voluntary_ctxt_switches"]) + int(value["nonvoluntary_ctxt_switches"]),
+    return {"switches": int(value["voluntary_ctxt_switches"]),
             "ticks": int(fields[11]) + int(fields[12]), "rss_kb": int(value["VmRSS"]), "anon_kb": int(value["RssAnon"])}
 
 

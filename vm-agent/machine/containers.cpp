@@ -115,7 +115,8 @@ struct Engine::Connection {
     Sight<Answer> get(const std::string& target) {
         const bool reused = open;
         auto answer = attempt(target);
-        if (!answer.value && reused) answer = attempt(target);
+        // A connection that was kept may have been closed meanwhile; silence is an answer of its own.
+        if (!answer.value && reused && !timed_out) answer = attempt(target);
         return answer;
     }
 
@@ -150,7 +151,8 @@ struct Engine::Connection {
         context.run();
         open = !failure && parser.get().keep_alive();
         if (!open) close();
-        if (failure == beast::error::timeout) return Sight<Answer>::unseen(socket_path + " did not answer in time");
+        timed_out = failure == beast::error::timeout;
+        if (timed_out) return Sight<Answer>::unseen(socket_path + " did not answer in time");
         if (failure) return Sight<Answer>::unseen(socket_path + ": " + failure.message());
         return Sight<Answer>::of({parser.get().result_int(), std::string(parser.get()["Api-Version"]),
                                   std::move(parser.get().body())});
@@ -167,6 +169,7 @@ struct Engine::Connection {
     asio::io_context context;
     Stream stream;
     bool open = false;
+    bool timed_out = false;  ///< the last attempt
     std::string prefix;
 };
 

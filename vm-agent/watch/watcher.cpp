@@ -12,6 +12,7 @@
 #include "shared/failure.hpp"
 #include "vm-agent/health/horizon.hpp"
 #include "vm-agent/health/summary.hpp"
+#include "vm-agent/machine/footprint.hpp"
 #include "vm-agent/machine/host.hpp"
 #include "vm-agent/machine/replace_file.hpp"
 
@@ -310,6 +311,7 @@ void Watcher::publish(const Verdict& verdict) {
     if (!std::exchange(ready_, true) && options_.notifies) {
         sd_notify(0, "READY=1");
         watchdog();
+        shrink_footprint();
     }
     if (options_.judged) options_.judged(seen_, verdict);
 }
