@@ -38,7 +38,7 @@ void need(const toml::value& root, std::initializer_list<const char*> path, std:
 void provisioning_rules(const toml::value& root, Complaints& complaints) {
     const toml::value* provisioning = value_at(root, {"provisioning"});
     if (!is_table(provisioning)) {
-        complaints.emplace_back("there is no [provisioning]", "Provision this device: eflow-agent provision --help");
+        complaints.emplace_back(no_provisioning, "Provision this device: eflow-agent provision --help");
         return;
     }
     const auto source = text_at(root, {"provisioning", "source"});

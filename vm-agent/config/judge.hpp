@@ -20,6 +20,9 @@ struct ProvisioningSeen {
     std::optional<std::string> payload;  ///< URI
 };
 
+/// What judge_config complains of (config.well-formed) in IoT Edge's own template, which a VM comes with.
+inline constexpr const char* no_provisioning = "there is no [provisioning]";
+
 /// The config checks that the text alone decides: well-formed, known-keys, scope-id, endpoint, timeouts, hostname, with
 /// upstream's own value rules (super_config.rs of Azure/iot-identity-service and Azure/iotedge). One finding an id at
 /// least; several known-keys findings when several keys are unknown.
