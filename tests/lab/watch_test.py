@@ -90,8 +90,8 @@ class Services(WatchScenario):
     def test_a_crash_loop_logs_little(self):
         self.provision()
         path = self.break_unit("aziot-keyd", "exit 3")
-        looped = lambda: len(self.device.history("unit", "aziot-keyd.service")) > 150  # noqa: E731
-        wait_until(looped, "150 changes of state of a unit that loops")
+        looped = lambda: len(self.device.history("unit", "aziot-keyd.service")) > 60  # noqa: E731
+        wait_until(looped, "sixty changes of state of a unit that loops")
         self.mend_unit("aziot-keyd", path)
         self.assert_well("services.aziot-keyd")
         entries = self.device.exec("journalctl", "-u", "eflow-agent", "-o", "json", "--no-pager").stdout.splitlines()
