@@ -1,9 +1,13 @@
+#include <sys/file.h>
+
+#include <cerrno>
 #include <csignal>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <utility>
 
+#include <fcntl.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <CLI/CLI.hpp>
@@ -158,7 +162,28 @@ bool is_blind(const Observations& seen) {
     return (!seen.config.value && denied(seen.config.why)) || (!seen.containers.value && denied(seen.containers.why));
 }
 
+/// A watcher runs: it holds its lock (see watch.cpp), which everybody may try.
+bool watcher_lives(const Tree& tree) {
+    try {
+        const auto folder = tree.directory(places::runtime_folder);
+        if (!folder) return false;
+        const Descriptor lock(openat(folder->get(), places::watch_lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+        return lock.valid() && flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    } catch (const Failure&) {
+        return false;
+    }
+}
+
+/// The watcher follows both systemd and the engine: its last word is how things stand now.
+bool follows_all(const Report& report) {
+    const json watcher = report.data.value("watcher", json::object());
+    return text_in(watcher, "systemd") == "followed" && text_in(watcher, "docker") == "followed";
+}
+
 Report look(const Context& context, const Tree& tree) {
+    if (tree.live() && watcher_lives(tree))
+        if (auto report = watchers_report(tree, context.world.now); report && follows_all(*report))
+            return std::move(*report);
     const Observations seen = observations_of(context, tree);
     if (tree.live() && is_blind(seen))
         if (auto report = watchers_report(tree, context.world.now)) return std::move(*report);

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -39,11 +40,16 @@ void make_folder(const std::string& path) {
 
 /// Held as long as this watcher lives: two would tear the status file from each other.
 Descriptor only_watcher(const std::string& folder) {
-    const std::string path = folder + "/watch.lock";
-    Descriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const std::string path = folder + "/" + places::watch_lock;
+    Descriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!lock.valid())
         throw Failure(ExitCode::machine_lacks, path + ": " + std::strerror(errno), "Run it as root, or as its unit.");
-    if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    fchmod(lock.get(), 0644);  // whatever the umask: `status` tries it to know whether a watcher lives
+    // Somebody may be trying it at this moment.
+    timespec pause{0, 50'000'000};
+    int attempts = 20;
+    while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && --attempts > 0) nanosleep(&pause, nullptr);
+    if (attempts == 0)
         throw Failure(ExitCode::machine_lacks, "another watcher runs already",
                       "systemctl status eflow-agent shows it; eflow-agent status says what it sees.");
     return lock;

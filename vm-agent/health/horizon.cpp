@@ -19,7 +19,9 @@ std::vector<Certificate> certificates_of(const Observations& seen) {
 class Earliest {
 public:
     explicit Earliest(Stamp now) : now_(now) {}
-    void consider(Stamp when) {
+    /// By whole seconds, as `now` is: what falls within a second is judged with the next one.
+    void consider(Stamp instant) {
+        const Stamp when(std::chrono::ceil<std::chrono::seconds>(instant));
         if (when > now_ && (!found_ || when < *found_)) found_ = when;
     }
     [[nodiscard]] std::optional<Stamp> found() const { return found_; }

@@ -53,8 +53,11 @@ void EngineSource::rest(const std::string& why) {
     lose(why);
 }
 
-void EngineSource::refresh() {
-    if (!prefix_.empty() && !call_) list();
+void EngineSource::probe() {
+    if (prefix_.empty() || call_) return;
+    get("/_ping", call_, [this](const Sight<HttpAnswer>& answer) {
+        if (!answer.value) lose(answer.why);
+    });
 }
 
 void EngineSource::connect() {

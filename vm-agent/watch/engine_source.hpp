@@ -43,8 +43,8 @@ public:
     void start();
     /// Lets go of the engine: its service does not run, and a connection would make systemd start it.
     void rest(const std::string& why);
-    /// Asks for the list anew; a silent engine shows by it.
-    void refresh();
+    /// Asks for a sign of life: an engine that has gone silent tells of no event either.
+    void probe();
 
 private:
     void connect();

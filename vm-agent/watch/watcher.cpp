@@ -220,7 +220,7 @@ void Watcher::look_around() {
         seen_.clock = observe_clock();
         seen_.disks = observe_disks(disks_watched());
     }
-    engine_.refresh();
+    engine_.probe();
     expect_disks();
 }
 
