@@ -245,11 +245,11 @@ TEST_F(EngineSources, NoContainerEngineAtAll) {
     EXPECT_THAT(lost_.front(), HasSubstr("is no container engine"));
 }
 
-TEST_F(EngineSources, SilenceShowsWhenTheListIsAskedForAnew) {
+TEST_F(EngineSources, SilenceShowsWhenASignOfLifeIsAskedFor) {
     pace_.deadline = 30ms;
     start_both();
-    wrong_["list"] = [](const Client&) {};
-    source_->refresh();
+    wrong_["ping"] = [](const Client&) {};
+    source_->probe();
     run_until([&] { return !lost_.empty(); });
     EXPECT_THAT(lost_.front(), HasSubstr("did not answer in time"));
     wrong_.clear();
@@ -283,7 +283,7 @@ TEST_F(EngineSources, AtRestNothingIsTouchedAndNothingWaits) {
     source_->rest("docker.service is inactive");
     EXPECT_THAT(lost_, ElementsAre("docker.service is inactive"));
     const auto asked = engine_->asked.size();
-    source_->refresh();
+    source_->probe();
     engine_->stop();
     loop_.restart();
     loop_.run();  // which ends, since nothing polls
