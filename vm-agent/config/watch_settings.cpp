@@ -64,8 +64,8 @@ WatchSettings parse_watch_settings(std::string_view text) {
 
 MetricsAddress parse_metrics_address(const std::string& text) {
     const auto bad = [&](const char* why) {
-        refuse("metrics.listen = \"" + text.substr(0, 120) + "\": " + why,
-               "Give \"127.0.0.1:PORT\", \"[::1]:PORT\" or \"unix:/run/eflow-agent/metrics.sock\".");
+        throw Failure(ExitCode::refused, "metrics cannot be served on \"" + text.substr(0, 120) + "\": " + why,
+                      "Give \"127.0.0.1:PORT\", \"[::1]:PORT\" or \"unix:/run/eflow-agent/metrics.sock\".");
     };
     MetricsAddress address;
     if (text.starts_with("unix:")) {
