@@ -10,7 +10,7 @@ namespace eflow {
 ///     schema = 1
 ///     [metrics]
 ///     listen = "127.0.0.1:9619"      # or "[::1]:9619", or "unix:/run/eflow-agent/metrics.sock"; not served without
-///     textfile = "/var/lib/node_exporter/textfile_collector/eflow.prom"
+///     textfile = "/var/lib/eflow-agent/watch/eflow.prom"
 struct WatchSettings {
     std::string metrics_listen;
     std::string metrics_textfile;

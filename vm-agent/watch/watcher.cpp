@@ -303,8 +303,12 @@ void Watcher::publish(const Verdict& verdict) {
                 !why.empty() && !std::exchange(status_failed_, true) && options_.log)
                 options_.log({3, "the status file cannot be written: " + why, {}});
         if (!settings_.metrics_textfile.empty())
-            replace_file(settings_.metrics_textfile,
-                         to_metrics(seen_, verdict, counters(), MetricsFormat::prometheus), 0644, false);
+            if (const auto why = replace_file(settings_.metrics_textfile,
+                                              to_metrics(seen_, verdict, counters(), MetricsFormat::prometheus), 0644,
+                                              false);
+                !why.empty() && !std::exchange(textfile_failed_, true) && options_.log)
+                options_.log({4, "the metrics' textfile cannot be written: " + why +
+                                     " -> let the unit write there: systemctl edit eflow-agent, ReadWritePaths=FOLDER", {}});
         if (options_.notifies)
             sd_notifyf(0, "STATUS=%s: %s", std::string(to_text(verdict.phase)).c_str(), verdict.because.c_str());
     }

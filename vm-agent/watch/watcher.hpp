@@ -100,6 +100,7 @@ private:
     unsigned log_looks_ = 0;
     bool ready_ = false;
     bool status_failed_ = false;  ///< told once
+    bool textfile_failed_ = false;
     bool memory_failed_ = false;
     std::chrono::steady_clock::time_point judged_at_{};
     std::chrono::steady_clock::time_point saved_at_{};
