@@ -214,13 +214,17 @@ void Watcher::look_at_logs_soon() {
     look(look);
 }
 
-/// What tells of no change by itself: the disks, the clock's discipline, an engine that has gone silent.
+/// What tells of no change by itself: the disks, the clock's discipline, and, once an hour, an engine that has gone silent.
 void Watcher::look_around() {
     if (tree_.live()) {
         seen_.clock = observe_clock();
         seen_.disks = observe_disks(disks_watched());
     }
-    engine_.probe();
+    const auto now = std::chrono::steady_clock::now();
+    if (now - probed_at_ >= longest_round) {
+        engine_.probe();
+        probed_at_ = now;
+    }
     expect_disks();
 }
 

@@ -104,6 +104,7 @@ private:
     bool memory_failed_ = false;
     std::chrono::steady_clock::time_point judged_at_{};
     std::chrono::steady_clock::time_point saved_at_{};
+    std::chrono::steady_clock::time_point probed_at_{};
 };
 
 }  // namespace eflow
