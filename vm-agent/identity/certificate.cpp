@@ -45,7 +45,8 @@ std::optional<std::string> Certificate::common_name() const {
         return std::nullopt;
     }
     std::string text(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
-    OPENSSL_free(utf8);
+    // What OPENSSL_free is, without the name of this file in the program: it differs between build folders.
+    CRYPTO_free(utf8, "", 0);
     if (text.find('\0') != std::string::npos) return std::nullopt;
     return text;
 }

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include <sys/uio.h>
+// Where in our sources an entry was made is nobody's business, and would put this file's name into the program.
+#define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
 namespace eflow {
