@@ -1,5 +1,6 @@
 #include "host-shim/tar.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
@@ -63,7 +64,7 @@ SecretBytes make_tar(const std::vector<TarEntry>& entries) {
         const std::string_view content = entry.content != nullptr ? entry.content->reveal() : std::string_view();
         const Header header = header_of(entry, content.size());
         std::memcpy(at, header.data(), block);
-        std::memcpy(at + block, content.data(), content.size());
+        std::copy(content.begin(), content.end(), at + block);
         at += block + padded(content.size());
     }
     return archive;

@@ -39,7 +39,8 @@ constexpr Field prefix_field{345, prefix_length};
 using Header = std::array<char, block>;
 
 void put(Header& header, const Field& field, std::string_view text) {
-    std::memcpy(header.data() + field.at, text.data(), std::min(text.size(), field.length));
+    const auto fits = text.substr(0, field.length);
+    std::copy(fits.begin(), fits.end(), header.data() + field.at);
 }
 
 void put_number(Header& header, const Field& field, unsigned long long number) {

@@ -57,7 +57,7 @@ TEST(Tar, ANameThatLeadsElsewhereIsRefused) {
 
 TEST(Gzip, IsReadBack) {
     std::string text;
-    for (int i = 0; i < 200'000; ++i) text += static_cast<char>(i * i % 251);
+    for (unsigned i = 0; i < 200'000; ++i) text += static_cast<char>(i * i % 251);
     EXPECT_EQ(inflated(gzip(text)), text);
     EXPECT_EQ(inflated(gzip("")), "");
 }
