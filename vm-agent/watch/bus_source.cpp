@@ -20,8 +20,7 @@ constexpr std::chrono::seconds answer_within{5};
 }  // namespace
 
 BusSource::BusSource(asio::io_context& loop, std::string address, std::vector<std::string> units, Handlers handlers)
-    : loop_(loop),
-      address_(std::move(address)),
+    : address_(std::move(address)),
       units_(std::move(units)),
       handlers_(std::move(handlers)),
       descriptor_(loop),

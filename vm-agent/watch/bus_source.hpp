@@ -47,7 +47,6 @@ private:
     static int on_files(sd_bus_message* message, void* self, sd_bus_error* error);
     static int on_subscribed(sd_bus_message* message, void* self, sd_bus_error* error);
 
-    boost::asio::io_context& loop_;
     std::string address_;
     std::vector<std::string> units_;
     Handlers handlers_;
