@@ -58,6 +58,46 @@ def children_of(pid):
         return []
 
 
+class ControlGroup:
+    """A control group of this machine, by the same name in every hierarchy and below our own: systemd makes those of its
+    units in it. Without one, machines side by side would share their units' and take them from each other."""
+
+    def __init__(self, name):
+        mounts = {}  # where a hierarchy is mounted, by its controllers as /proc/self/cgroup has them
+        for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+            before, after = (part.split() for part in line.split(" - "))
+            if after[0] == "cgroup2":
+                mounts[""] = before[4]
+            elif after[0] == "cgroup":
+                known = [option for option in after[2].split(",") if option not in ("rw", "ro", "xattr")
+                         and not option.startswith("release_agent=")]
+                mounts[",".join(known)] = before[4]
+        self.folders = []
+        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, ours = line.split(":", 2)
+            if controllers in mounts:
+                self.folders.append(pathlib.Path(mounts[controllers] + ours) / name)
+
+    def create(self):
+        for folder in self.folders:
+            folder.mkdir(exist_ok=True)
+            # A group without processors and memory of its own takes nobody in.
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                if (folder / name).exists() and not (folder.parent / "cgroup.controllers").exists():
+                    (folder / name).write_text((folder.parent / name).read_text())
+
+    def enter(self):
+        """Moves this process into it."""
+        for folder in self.folders:
+            (folder / "cgroup.procs").write_text("0")
+
+    def remove(self):
+        """Once nothing runs in it."""
+        for folder in self.folders:
+            for inner, _, _ in os.walk(folder, topdown=False):
+                os.rmdir(inner)
+
+
 class Lab:
     def __init__(self, variant="writable", var_mb=192, build=None, folder=None, suite="bookworm", agent=True):
         """Without `agent` nothing of ours is in it: what is installed there is the test's affair."""
@@ -179,13 +219,16 @@ class Lab:
             if not (self.build / source).exists():
                 raise LabError(f"{self.build / source} is not built")
             binds.append(f"--bind-ro={self.build / source}:/usr/{target}")
+        group = ControlGroup(self.folder.name)
+        group.create()
         with open(self.folder / "console.log", "ab") as console:
             process = subprocess.Popen(
                 ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "-D", str(self.root), "-M",
                  f"lab-{secrets.token_hex(4)}", "--boot", "--private-network", "--capability=all",
                  "--system-call-filter=add_key keyctl bpf", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
                  *binds],
-                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
+                preexec_fn=group.enter)
         self.nspawn, self._process = process.pid, process
 
         def answers():
@@ -265,11 +308,7 @@ class Lab:
             self._wait_for_end()
         for mount in ("root", "var", "data"):
             subprocess.run(["umount", "--recursive", str(self.folder / mount)], capture_output=True)
-        for controller in pathlib.Path("/sys/fs/cgroup").glob("*/eflow-lab"):
-            try:
-                controller.rmdir()
-            except OSError:
-                pass  # another lab uses it
+        ControlGroup(self.folder.name).remove()
         shutil.rmtree(self.folder)
 
 
