@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "shared/finding.hpp"
+#include "shared/identity.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/health/dps_answer.hpp"
 #include "vm-agent/health/observations.hpp"
@@ -30,6 +31,12 @@ Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer);
 
 /// What config.toml says of the provisioning; nothing when it may not be read or says nothing.
 const std::optional<ProvisioningSeen>& provisioning_in(const Observations& seen);
+
+/// The certificates of the identity in use, leaf first as the file has them; none when it is absent or cannot be used.
+const std::vector<Certificate>& certificates_in(const Observations& seen);
+
+/// The same, or the finding that says why the file cannot be used. `seen` has the file.
+const Judged<std::vector<Certificate>>& certificate_file_in(const Observations& seen);
 
 /// config.toml asks for a provisioning; where it may not be read, there are signs of one.
 bool is_provisioned(const Observations& seen);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "vm-agent/identity/pem.hpp"
+
 namespace eflow {
 
 const std::vector<Check>& checks() {
@@ -84,6 +86,27 @@ const std::optional<ProvisioningSeen>& provisioning_in(const Observations& seen)
     const std::string_view text = seen.config.value ? std::string_view(seen.config.value->text) : std::string_view();
     if (last.first != text) last = {std::string(text), read_provisioning(text)};
     return last.second;
+}
+
+const Judged<std::vector<Certificate>>& certificate_file_in(const Observations& seen) {
+    // Once for a file, for the same reason. Its name is part of what is said of it.
+    struct Read {
+        std::string text;
+        std::string path;
+        Judged<std::vector<Certificate>> file;
+    };
+    thread_local std::optional<Read> last;
+    const std::string& text = seen.certificate.value->text;
+    if (!last || last->text != text || last->path != seen.certificate_path)
+        last = Read{text, seen.certificate_path, read_certificates(text, seen.certificate_path)};
+    return last->file;
+}
+
+const std::vector<Certificate>& certificates_in(const Observations& seen) {
+    static const std::vector<Certificate> none;
+    if (!seen.certificate.value || !seen.certificate.value->present) return none;
+    const auto* certificates = std::get_if<std::vector<Certificate>>(&certificate_file_in(seen));
+    return certificates != nullptr ? *certificates : none;
 }
 
 bool is_registered(const Observations& seen) {

@@ -5,7 +5,6 @@
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/summary.hpp"
 #include "vm-agent/identity/inspect.hpp"
-#include "vm-agent/identity/pem.hpp"
 
 namespace eflow {
 
@@ -17,15 +16,12 @@ constexpr std::uint64_t mebibyte = 1024 * 1024;
 
 Finding judge_clock(const Observations& seen) {
     constexpr auto id = "host.clock";
-    if (seen.certificate.value && seen.certificate.value->present) {
-        const auto judged = read_certificates(seen.certificate.value->text, seen.certificate_path);
-        if (const auto* certificates = std::get_if<std::vector<Certificate>>(&judged);
-            certificates != nullptr && certificates->front().not_before() > seen.now)
-            return failed(id, "The clock is behind the beginning of the certificate",
-                          "here it is " + to_text(seen.now) + ", and " + seen.certificate_path + " begins at " +
-                              to_text(certificates->front().not_before()),
-                          "Set the clock: timedatectl; chronyc makestep");
-    }
+    const auto& certificates = certificates_in(seen);
+    if (!certificates.empty() && certificates.front().not_before() > seen.now)
+        return failed(id, "The clock is behind the beginning of the certificate",
+                      "here it is " + to_text(seen.now) + ", and " + seen.certificate_path + " begins at " +
+                          to_text(certificates.front().not_before()),
+                      "Set the clock: timedatectl; chronyc makestep");
     if (!seen.clock.value) return skipped(id, "The clock was not looked at", seen.clock.why);
     if (seen.clock.value->synchronised) return ok(id, "The clock is synchronised");
     return warning(

@@ -34,14 +34,13 @@ IdentityExpectation expectation_of(const Observations& seen) {
 }
 
 Findings judge_placed(const Observations& seen) {
-    const std::string& certificate = seen.certificate.value->text;
     const IdentityExpectation expectation = expectation_of(seen);
-    if (!seen.key.value) return judge_certificate(certificate, seen.certificate_path, expectation, seen.key.why);
+    if (!seen.key.value) return judge_certificate(certificate_file_in(seen), seen.certificate_path, expectation, seen.key.why);
     if (*seen.key.value)
-        return judge_identity(certificate, seen.certificate_path, (*seen.key.value)->reveal(), seen.key_path,
+        return judge_identity(seen.certificate.value->text, seen.certificate_path, (*seen.key.value)->reveal(), seen.key_path,
                               expectation)
             .findings;
-    Findings findings = judge_certificate(certificate, seen.certificate_path, expectation, "there is no key file");
+    Findings findings = judge_certificate(certificate_file_in(seen), seen.certificate_path, expectation, "there is no key file");
     for (auto& finding : findings)
         if (finding.id == "identity.key-readable")
             finding = failed(finding.id, "The private key that config.toml names does not exist", seen.key_path,

@@ -3,18 +3,10 @@
 #include <algorithm>
 
 #include "vm-agent/health/check.hpp"
-#include "vm-agent/identity/pem.hpp"
 
 namespace eflow {
 
 namespace {
-
-std::vector<Certificate> certificates_of(const Observations& seen) {
-    if (!seen.certificate.value || !seen.certificate.value->present) return {};
-    auto judged = read_certificates(seen.certificate.value->text, seen.certificate_path);
-    auto* certificates = std::get_if<std::vector<Certificate>>(&judged);
-    return certificates != nullptr ? std::move(*certificates) : std::vector<Certificate>{};
-}
 
 class Earliest {
 public:
@@ -37,7 +29,7 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
     // Judgement is by whole seconds, and a limit counts as passed in the second after it.
     constexpr std::chrono::seconds tick{1};
     Earliest earliest{Stamp(seen.now)};
-    for (const auto& certificate : certificates_of(seen)) {
+    for (const auto& certificate : certificates_in(seen)) {
         earliest.consider(Stamp(certificate.not_before()));
         earliest.consider(Stamp(certificate.not_after()) + tick);
         for (const int days : expiry_thresholds)
@@ -70,7 +62,7 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
 
 std::optional<Instant> first_expiry(const Observations& seen) {
     std::optional<Instant> first;
-    for (const auto& certificate : certificates_of(seen))
+    for (const auto& certificate : certificates_in(seen))
         first = std::min(first.value_or(certificate.not_after()), certificate.not_after());
     return first;
 }

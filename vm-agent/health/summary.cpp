@@ -4,7 +4,6 @@
 
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/identity/inspect.hpp"
-#include "vm-agent/identity/pem.hpp"
 
 namespace eflow {
 
@@ -17,10 +16,9 @@ json identity_of(const Observations& seen) {
         if (seen.certificate_path.empty()) return nullptr;
         return {{"certificate", seen.certificate_path}, {"unseen", seen.certificate.why}};
     }
-    const auto judged = read_certificates(seen.certificate.value->text, seen.certificate_path);
-    const auto* certificates = std::get_if<std::vector<Certificate>>(&judged);
-    if (certificates == nullptr) return {{"certificate", seen.certificate_path}, {"unseen", "it cannot be read"}};
-    const CertificateFacts leaf = facts(certificates->front(), seen.now);
+    const auto& certificates = certificates_in(seen);
+    if (certificates.empty()) return {{"certificate", seen.certificate_path}, {"unseen", "it cannot be read"}};
+    const CertificateFacts leaf = facts(certificates.front(), seen.now);
     return {{"common_name", leaf.common_name.value_or("")},
             {"key", leaf.key},
             {"days_left", leaf.days_left},

@@ -315,13 +315,13 @@ Findings all_skipped(const std::string& why) {
 }
 
 /// The certificate file read, or its finding; the rest of the findings then stand as skipped.
-std::optional<std::vector<Certificate>> read_chain(std::string_view bytes, std::string_view name, Findings& findings) {
-    auto judged = read_certificates(bytes, name);
-    if (auto* finding = std::get_if<Finding>(&judged)) {
+std::optional<std::vector<Certificate>> read_chain(Judged<std::vector<Certificate>> file, std::string_view name,
+                                                   Findings& findings) {
+    if (auto* finding = std::get_if<Finding>(&file)) {
         findings.push_back(std::move(*finding));
         return std::nullopt;
     }
-    auto certificates = std::get<std::vector<Certificate>>(std::move(judged));
+    auto certificates = std::get<std::vector<Certificate>>(std::move(file));
     findings.push_back(ok("identity.cert-readable", "The certificate file can be read",
                           std::to_string(certificates.size()) + " certificates in " + std::string(name)));
     return certificates;
@@ -347,7 +347,7 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
                                std::string_view key_bytes, std::string_view key_name,
                                const IdentityExpectation& expectation) {
     IdentityVerdict verdict;
-    auto certificates = read_chain(certificate_bytes, certificate_name, verdict.findings);
+    auto certificates = read_chain(read_certificates(certificate_bytes, certificate_name), certificate_name, verdict.findings);
     Subject subject;
     subject.file_name = certificate_name;
     subject.key_name = key_name;
@@ -382,8 +382,13 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
 
 Findings judge_certificate(std::string_view certificate_bytes, std::string_view certificate_name,
                            const IdentityExpectation& expectation, const std::string& no_key) {
+    return judge_certificate(read_certificates(certificate_bytes, certificate_name), certificate_name, expectation, no_key);
+}
+
+Findings judge_certificate(const Judged<std::vector<Certificate>>& file, std::string_view certificate_name,
+                           const IdentityExpectation& expectation, const std::string& no_key) {
     Findings findings;
-    auto certificates = read_chain(certificate_bytes, certificate_name, findings);
+    auto certificates = read_chain(file, certificate_name, findings);
     findings.push_back(skipped("identity.key-readable", "The private key was not judged", no_key));
     if (!certificates) {
         append(findings, all_skipped("the certificate cannot be read"));

@@ -46,4 +46,8 @@ IdentityVerdict judge_identity(std::string_view certificate_bytes, std::string_v
 Findings judge_certificate(std::string_view certificate_bytes, std::string_view certificate_name,
                            const IdentityExpectation& expectation, const std::string& no_key = "no key was given");
 
+/// The same for a file that read_certificates has read before.
+Findings judge_certificate(const Judged<std::vector<Certificate>>& file, std::string_view certificate_name,
+                           const IdentityExpectation& expectation, const std::string& no_key);
+
 }  // namespace eflow

@@ -1,7 +1,6 @@
 #include "vm-agent/watch/watcher.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include <sys/stat.h>
@@ -22,7 +21,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds between_judgements{10};  // under a storm of events; a lone one is judged at once
+constexpr std::chrono::milliseconds between_judgements{10};  // in a storm of events …
+constexpr auto judged_at_once = 20 * between_judgements;     // … after so many that did not wait
 constexpr std::chrono::milliseconds journal_lag{50};         // until journald has what a service said before it ended
 constexpr unsigned journal_looks = 3;                        // each later than the last, in case it lags more
 constexpr std::chrono::seconds shortest_round{30};
@@ -246,10 +246,8 @@ void Watcher::expect_disks() {
 void Watcher::judge_soon() {
     if (std::exchange(judge_due_, true)) return;
     // Everything that has arrived together is judged together: after the handlers that are ready have run.
-    const auto since = std::chrono::steady_clock::now() - judged_at_;
-    judge_timer_.expires_after(since < between_judgements
-                                   ? std::chrono::duration_cast<std::chrono::nanoseconds>(between_judgements - since)
-                                   : std::chrono::nanoseconds(0));
+    paced_until_ = std::max(paced_until_, std::chrono::steady_clock::now()) + between_judgements;
+    judge_timer_.expires_at(paced_until_ - judged_at_once);
     judge_timer_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled) judge_now();
     });
@@ -265,7 +263,6 @@ void Watcher::judge_now() {
     const bool complete = seen_.units.value && (seen_.containers.value || sightings_.had_containers() || why_engine_rests(seen_) ||
                                                 now() - begun_ > 3s);
     if (!ready_ && !complete && now() - begun_ < 10s) {
-        judged_at_ = std::chrono::steady_clock::now();
         verdict_ = std::move(verdict);
         return;
     }
@@ -283,7 +280,6 @@ void Watcher::judge_now() {
     verdict_ = std::move(verdict);
     publish(*verdict_);
     clock_.arm(next_horizon(seen_).value_or(Stamp{}));
-    judged_at_ = std::chrono::steady_clock::now();
 }
 
 void Watcher::publish(const Verdict& verdict) {

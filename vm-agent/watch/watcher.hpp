@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -102,7 +101,7 @@ private:
     bool status_failed_ = false;  ///< told once
     bool textfile_failed_ = false;
     bool memory_failed_ = false;
-    std::chrono::steady_clock::time_point judged_at_{};
+    std::chrono::steady_clock::time_point paced_until_{};  ///< when the judgements so far would be over, evenly paced
     std::chrono::steady_clock::time_point saved_at_{};
     std::chrono::steady_clock::time_point probed_at_{};
 };
