@@ -299,6 +299,8 @@ std::optional<ProvisioningSeen> read_provisioning(std::string_view text) {
     seen.identity_cert = text_at(*root, {"provisioning", "attestation", "identity_cert"});
     seen.identity_pk = text_at(*root, {"provisioning", "attestation", "identity_pk"});
     seen.payload = text_at(*root, {"provisioning", "payload", "uri"});
+    seen.agent_proxy = text_at(*root, {"agent", "env", "https_proxy"})
+                           .value_or(text_at(*root, {"agent", "env", "HTTPS_PROXY"}).value_or(""));
     return seen;
 }
 

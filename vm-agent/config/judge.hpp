@@ -18,6 +18,7 @@ struct ProvisioningSeen {
     std::optional<std::string> identity_cert;  ///< URI; absent when issued by a table
     std::optional<std::string> identity_pk;
     std::optional<std::string> payload;  ///< URI
+    std::string agent_proxy;             ///< that edgeAgent is given in [agent.env]; "" when none
 };
 
 /// What judge_config complains of (config.well-formed) in IoT Edge's own template, which a VM comes with.

@@ -99,7 +99,7 @@ Finding judge_dns(const Observations& seen, const std::optional<json>& engine) {
 
 Finding judge_proxy(const Observations& seen) {
     constexpr auto id = "host.proxy-consistent";
-    std::map<std::string, std::string> proxies;  // by unit
+    std::map<std::string, std::string> proxies;  // by who uses them
     for (const char* name : {"aziot-edged.service", "aziot-identityd.service", docker_service}) {
         const auto found = seen.unit_proxies.find(name);
         if (found == seen.unit_proxies.end()) {
@@ -113,6 +113,7 @@ Finding judge_proxy(const Observations& seen) {
         const auto lower = variables.find("https_proxy");
         proxies[name] = upper != variables.end() ? upper->second : lower != variables.end() ? lower->second : "";
     }
+    if (const auto& provisioning = provisioning_in(seen)) proxies["edgeAgent"] = provisioning->agent_proxy;
     const bool same = std::all_of(proxies.begin(), proxies.end(),
                                   [&](const auto& one) { return one.second == proxies.begin()->second; });
     if (same) return ok(id, proxies.begin()->second.empty() ? "No proxy is set" : "All use the same proxy");

@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds between_judgements{10};  // in a storm of events …
 constexpr auto judged_at_once = 20 * between_judgements;     // … after so many that did not wait
+constexpr std::chrono::seconds at_rest{10};                  // after the last judgement
 constexpr std::chrono::milliseconds journal_lag{50};         // until journald has what a service said before it ended
 constexpr unsigned journal_looks = 3;                        // each later than the last, in case it lags more
 constexpr std::chrono::seconds shortest_round{30};
@@ -46,6 +47,13 @@ std::vector<std::string> folders_watched() {
             "/var/aziot/secrets",
             "/var/lib/aziot/identityd",
             "/run/systemd/timesync"};
+}
+
+/// What a judgement tells of clock and disks: less than a MiB makes no difference to it.
+std::pair<bool, std::vector<std::uint64_t>> told_of_surroundings(const Observations& seen) {
+    std::vector<std::uint64_t> room;
+    for (const auto& disk : seen.disks) room.push_back(disk.free >> 20);
+    return {seen.clock.value && seen.clock.value->synchronised, room};
 }
 
 std::vector<std::string> below(const Tree& tree, std::vector<std::string> folders) {
@@ -236,8 +244,9 @@ void Watcher::expect_disks() {
     round_timer_.expires_after(std::max(wait, std::chrono::seconds(shortest_round)));
     round_timer_.async_wait([this](const boost::system::error_code& cancelled) {
         if (cancelled) return;
+        const auto told = told_of_surroundings(seen_);
         look_around();
-        judge_soon();
+        if (told_of_surroundings(seen_) != told) judge_soon();
     });
 }
 
@@ -315,7 +324,6 @@ void Watcher::publish(const Verdict& verdict) {
     if (!std::exchange(ready_, true) && options_.notifies) {
         sd_notify(0, "READY=1");
         watchdog();
-        shrink_footprint();
     }
     if (options_.judged) options_.judged(seen_, verdict);
 }
@@ -324,6 +332,8 @@ void Watcher::watchdog() {
     std::uint64_t limit = 0;
     if (sd_watchdog_enabled(0, &limit) <= 0) return;
     sd_notify(0, "WATCHDOG=1");
+    // Awake anyway, and nothing has happened for a while: a device at rest needs little memory.
+    if (std::chrono::steady_clock::now() - paced_until_ > at_rest) shrink_footprint();
     watchdog_timer_.expires_after(std::chrono::microseconds(limit / 2));
     watchdog_timer_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled) watchdog();

@@ -9,6 +9,11 @@ std::vector<Situation> situations_of_machines() {
     const auto reach = [](std::optional<ReachSeen> Observations::*which, ReachSeen seen) -> Change {
         return [=](Observations& all) { all.*which = seen; };
     };
+    // [agent.env] makes IoT Edge demand the rest of [agent] too.
+    const auto agent_env = [](const std::string& name) {
+        return config("[provisioning]\n", "[agent]\nname = \"edgeAgent\"\ntype = \"docker\"\n[agent.config]\nimage = \"a\"\n"
+                                          "[agent.env]\n" + name + " = \"http://p:3128\"\n[provisioning]\n");
+    };
     const std::string dps = "global.azure-devices-provisioning.net";
     const std::string hub = "plant7.azure-devices.net";
     return {
@@ -58,10 +63,29 @@ std::vector<Situation> situations_of_machines() {
         {"all use one proxy",
          {proxy("aziot-edged.service", "https_proxy", "http://p:3128"),
           proxy("aziot-identityd.service", "HTTPS_PROXY", "http://p:3128"),
-          proxy("docker.service", "HTTPS_PROXY", "http://p:3128")},
+          proxy("docker.service", "HTTPS_PROXY", "http://p:3128"),
+          agent_env("https_proxy")},
          running,
          {{"host.proxy-consistent", ok}},
          {"All use the same proxy"}},
+        {"all services use one proxy, and edgeAgent none",
+         {proxy("aziot-edged.service", "https_proxy", "http://p:3128"),
+          proxy("aziot-identityd.service", "https_proxy", "http://p:3128"),
+          proxy("docker.service", "https_proxy", "http://p:3128")},
+         running,
+         {{"host.proxy-consistent", warning}},
+         {"edgeAgent: none", "docker.service: one is set"}},
+        {"edgeAgent alone has a proxy",
+         {agent_env("HTTPS_PROXY")},
+         running,
+         {{"host.proxy-consistent", warning}},
+         {"edgeAgent: one is set"}},
+        {"config.toml cannot be read, and the services use one proxy",
+         {config_unseen(), proxy("aziot-edged.service", "https_proxy", "http://p:3128"),
+          proxy("aziot-identityd.service", "https_proxy", "http://p:3128"),
+          proxy("docker.service", "https_proxy", "http://p:3128")},
+         running,
+         {{"host.proxy-consistent", ok}}},
         {"docker alone lacks the proxy",
          {proxy("aziot-edged.service", "https_proxy", "http://user:secret@p:3128"),
           proxy("aziot-identityd.service", "https_proxy", "http://user:secret@p:3128")},
