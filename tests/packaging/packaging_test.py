@@ -17,8 +17,7 @@ AGENT = pathlib.Path(os.environ.get("AGENT", ROOT / "build/release/bin/eflow-age
 BUILD = AGENT.parents[1]
 DIST = pathlib.Path(os.environ.get("DIST", ROOT / "dist"))
 GATE = ROOT / "packaging/release/abi-gate"
-# ARM64's artefacts are looked at where they have been built (packaging/release/build without --arch).
-ARCHITECTURES = ("x86_64", *(["aarch64"] if any(DIST.glob("eflow-agent-*-linux-aarch64")) else []))
+ARCHITECTURES = ("x86_64", "aarch64")
 
 
 def run(*command, check=True, **options):
@@ -245,6 +244,11 @@ class Artefacts(unittest.TestCase):
             for words in ("Apache License", "Boost Software License", "GCC RUNTIME LIBRARY EXCEPTION", "BSD", "Permission is hereby granted"):
                 self.assertIn(words.lower(), notices.lower())
 
+    def test_both_architectures_have_the_same_documents(self):
+        for name in ("usr/share/man/man1/eflow-agent.1", "usr/share/bash-completion/completions/eflow-agent",
+                     "usr/lib/systemd/system/eflow-agent.service"):
+            self.assertEqual(self.member("x86_64", name), self.member("aarch64", name))
+
     def test_nothing_names_the_place_it_was_built_in(self):
         for arch in ARCHITECTURES:
             program = next(DIST.glob(f"eflow-agent-*-linux-{arch}")).read_bytes()
@@ -252,34 +256,30 @@ class Artefacts(unittest.TestCase):
                 self.assertNotIn(place.encode(), program)
 
 
-class ByHand(unittest.TestCase):
-    """Not among what decides: a build of everything from the spec, and what needs both architectures."""
-
-    package = Rpm.package
-    query = Rpm.query
-    member = Artefacts.member
-
-    def test_the_spec_builds_from_the_source_too(self):
-        source = next(DIST.glob("eflow-companion-*.tar.gz"))
+class FromSource(unittest.TestCase):
+    def test_the_spec_builds_with_the_extra_sources(self):
         # A place of its own that stays, so that the compiler's cache serves the next run.
         top = BUILD / "rpm-from-source"
         shutil.rmtree(top, ignore_errors=True)
-        run("rpmbuild", "-bb", "--quiet", "--nodeps", "--without", "bundled", f"--load={ROOT / 'packaging/rpm/macros.mariner'}",
-            "--define", f"_topdir {top}", "--define", f"_sourcedir {source.parent}", "--define", "dist .cm2",
-            ROOT / "packaging/rpm/eflow-agent.spec", env=dict(os.environ, CXX="g++-11", CC="gcc-11"))
+        sources = top / "SOURCES"
+        run(ROOT / "tests/packaging/extra-sources", sources)
+        shutil.copy(next(DIST.glob(f"eflow-companion-{version()}.tar.gz")), sources)
+        run("rpmbuild", "-bb", "--noclean", "--quiet", "--nodeps", f"--load={ROOT / 'packaging/rpm/macros.mariner'}",
+            "--define", f"_topdir {top}", "--define", "dist .cm2", ROOT / "packaging/rpm/eflow-agent.spec",
+            env=dict(os.environ, CXX="g++-11", CC="gcc-11"))
+        cache = next((top / "BUILD").glob("*/build/CMakeCache.txt")).read_text()
+        for name in ("spdlog", "CLI11"):
+            self.assertRegex(cache, rf"(?m)^{name}_DIR:PATH=.*/bundled/installed/")
         made = next((top / "RPMS").rglob("*.rpm"))
-        listing = "%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\n"
-        from_source = set(run("rpm", "-qp", "--qf", f"[{listing}]", made).stdout.splitlines())
-        prebuilt = set(self.query("x86_64", "--qf", f"[{listing}]").splitlines())
+        listing = "[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\n]"
+        from_source = set(run("rpm", "-qp", "--qf", listing, made).stdout.splitlines())
+        prebuilt = set(run("rpm", "-qp", "--qf", listing, next(DIST.glob("eflow-agent-*.x86_64.rpm"))).stdout.splitlines())
         # The prebuilt one carries what is linked in, so it has the notices and the SBOM of that.
         self.assertEqual({line.split()[2] for line in prebuilt ^ from_source},
                          {"/usr/share/licenses/eflow-agent/THIRD-PARTY-NOTICES.txt", "/usr/share/doc/eflow-agent",
                           "/usr/share/doc/eflow-agent/sbom.spdx.json"})
-
-    def test_both_architectures_have_the_same_documents(self):
-        for name in ("usr/share/man/man1/eflow-agent.1", "usr/share/bash-completion/completions/eflow-agent",
-                     "usr/lib/systemd/system/eflow-agent.service"):
-            self.assertEqual(self.member("x86_64", name), self.member("aarch64", name))
+        said = run(next((top / "BUILD").glob("*/build/bin/eflow-agent")), "--version").stdout
+        self.assertIn(f"eflow-agent {version()}", said)
 
 
 class ImageBuilders(unittest.TestCase):
