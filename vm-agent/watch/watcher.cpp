@@ -77,8 +77,9 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
                 follow_engine();
             },
             [this](const auto& unit, const auto& change) {
-                ++counters_.unit_events;
-                follow(sightings_.take_unit_change(unit, change));
+                const Effect effect = sightings_.take_unit_change(unit, change);
+                if (effect.judge) ++counters_.unit_events;  // some of what is told of is not followed
+                follow(effect);
                 if (unit == docker_service) follow_engine();
             },
             [this](const auto& unit, const auto& result) {
@@ -131,9 +132,8 @@ void Watcher::start() {
     if (!options_.state_folder.empty())
         if (const auto memory = observe_memory(tree_, options_.state_folder + "/memory.json")) seen_.memory = *memory;
     apply_settings();
+    files_.start();  // first, so that nothing changes between the look and the watch
     look_at_files();
-    seen_.clock = observe_clock();
-    files_.start();
     bus_.start();
     sightings_.note({now(), "watcher", "watcher", "", "started", "eflow-agent " + options_.version});
     look_around();
