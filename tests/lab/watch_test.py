@@ -410,6 +410,17 @@ class NothingMissed(WatchScenario):
         print(f"  {counted} transitions, none missed", file=sys.stderr)
         self.assertGreaterEqual(counted, 1000)
 
+    def test_a_unit_that_changes_while_everything_is_read_anew(self):
+        device = self.device
+        device.push(b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n",
+                    "/etc/systemd/system/aziot-tpmd.service.d/idle.conf")
+        device.push(b"[Unit]\nStartLimitIntervalSec=0\n", "/etc/systemd/system/aziot-tpmd.socket.d/limit.conf")
+        for _ in range(15):
+            for call, word in (("start", "running"), ("stop", "ready")):
+                device.exec("sh", "-c", f"systemctl daemon-reload & systemctl {call} aziot-tpmd.service; wait", check=True)
+                wait_until(lambda wanted=word: device.seen()["data"]["services"]["aziot-tpmd"] == wanted,
+                           f"the watcher to know that it was told to {call}", patience=10)
+
 
 class Service(WatchScenario):
     """The unit itself: unprivileged, in its sandbox, and well-behaved."""
@@ -458,6 +469,15 @@ class Service(WatchScenario):
         events = lambda: len(device.history("module"))  # noqa: E731
         wait_until(lambda: events() >= 10, "the watcher to have seen the containers")
         self.assertEqual(lines(), before)
+
+    def test_it_is_there_without_an_engine(self):
+        device = self.device
+        device.exec("mv", "/run/docker.sock", "/run/docker.sock.away", check=True)
+        device.exec("systemctl", "restart", "eflow-agent.service", check=True)  # which waits for its READY
+        self.assertIn("No such file", device.seen()["data"]["watcher"]["docker"])
+        self.assertEqual(device.severities()["services.docker"], "failed")
+        device.exec("mv", "/run/docker.sock.away", "/run/docker.sock", check=True)
+        device.wait_for_sources()
 
     def test_who_may_see_nothing_is_told_by_the_watcher(self):
         device = self.device

@@ -211,16 +211,16 @@ void keep_drawing(const Context& context, const Tree& tree) {
     std::optional<FileSource> file;
     std::optional<Watcher> watcher;
     std::string drawn;
-    if (auto report = watched()) {
-        draw(context, *report);
-        drawn = text_in(report->data, "observed_at") + to_json(*report);
-        file.emplace(loop, std::vector<std::string>{places::runtime_folder}, [&] {
-            const auto now = watched();
-            if (!now) return;
-            if (const auto text = text_in(now->data, "observed_at") + to_json(*now); text != std::exchange(drawn, text))
-                draw(context, *now);
-        });
-        file->start();
+    const auto redraw = [&] {
+        const auto now = watched();
+        if (!now) return;
+        if (const auto text = text_in(now->data, "observed_at") + to_json(*now); text != std::exchange(drawn, text))
+            draw(context, *now);
+    };
+    if (watched()) {
+        file.emplace(loop, std::vector<std::string>{places::runtime_folder}, redraw);
+        file->start();  // first, so that no change falls between
+        redraw();
     } else {
         WatchOptions options;
         options.version = context.version;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <unistd.h>
 #include <spdlog/logger.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -77,6 +78,8 @@ Outcome watch(const Context& context, const WatchFlags& flags) {
     make_folder("/var/lib/eflow-agent");
     make_folder(places::watch_folder);
     const Descriptor lock = only_watcher(places::runtime_folder);
+    // What an earlier watcher left is no word of this one, which the lock would make it.
+    unlink(places::status_file);
 
     boost::asio::io_context loop(1);
     WatchOptions options;

@@ -4,7 +4,6 @@
 
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/summary.hpp"
-#include "vm-agent/identity/inspect.hpp"
 
 namespace eflow {
 

@@ -35,6 +35,11 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
         for (const int days : expiry_thresholds)
             earliest.consider(Stamp(certificate.not_after()) - std::chrono::days(days) + tick);
     }
+    // The days that are left, which the summary tells of the leaf.
+    if (const auto& certificates = certificates_in(seen); !certificates.empty()) {
+        const Instant end = certificates.front().not_after();
+        earliest.consider(Stamp(end - std::chrono::floor<std::chrono::days>(end - seen.now)) + tick);
+    }
     // is_lately: until then, and from then on where a clock that was set back has left a time in the future.
     const auto consider_lately = [&](Stamp stamp, std::chrono::seconds span) {
         earliest.consider(stamp - span);

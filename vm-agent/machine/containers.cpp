@@ -220,7 +220,7 @@ Sight<std::vector<std::string>> Engine::logs(const std::string& name, std::size_
     using Lines = Sight<std::vector<std::string>>;
     if (!is_name(name)) return Lines::unseen("not the name of a container");
     const auto body =
-        get("/containers/" + name + "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines));
+        get("/containers/" + name + "/logs?stdout=1&stderr=1&timestamps=1&tail=" + std::to_string(lines));
     if (!body.value) return Lines::unseen(body.why);
     return Lines::of(split_log(*body.value));
 }
@@ -339,6 +339,21 @@ Stamp parse_time(const std::string& text) {
         return {};
     const auto days = std::chrono::sys_days(std::chrono::year(year) / static_cast<int>(month) / static_cast<int>(day));
     return Stamp(days) + std::chrono::hours(hour) + std::chrono::minutes(minute) + std::chrono::seconds(second);
+}
+
+LoggedLine read_logged_line(std::string_view line) {
+    const auto space = line.find(' ');
+    const std::string stamp(line.substr(0, space == std::string_view::npos ? 0 : space));
+    LoggedLine read{stamp.ends_with('Z') ? parse_time(stamp) : Stamp{}, std::string(line)};
+    if (read.at == Stamp{}) return read;
+    read.text.erase(0, space + 1);
+    int micros = 0;
+    if (const auto point = stamp.find('.'); point != std::string::npos)
+        for (std::size_t i = point + 1, unit = 100'000; unit > 0 && i < stamp.size() && stamp[i] >= '0' && stamp[i] <= '9';
+             ++i, unit /= 10)
+            micros += static_cast<int>(unit) * (stamp[i] - '0');
+    read.at += std::chrono::microseconds(micros);
+    return read;
 }
 
 }  // namespace eflow

@@ -27,6 +27,7 @@ public:
     /// One container with its detail; nothing in it when there is none of that name or ID.
     Sight<std::optional<ContainerSeen>> inspect(const std::string& name);
     /// The last lines of a container's log, its two streams as one, control characters replaced.
+    /// Each line with its time before it: read_logged_line.
     Sight<std::vector<std::string>> logs(const std::string& name, std::size_t lines);
     /// Any GET below the negotiated version, as the engine answers it, at most 8 MiB.
     Sight<std::string> get(const std::string& target);
@@ -67,6 +68,13 @@ std::optional<std::string> version_prefix_of(const std::string& api_version);
 /// Splits the engine's log stream (eight-byte headers before each piece; none with a terminal) into lines, each cut at
 /// `longest` bytes.
 std::vector<std::string> split_log(const std::string& stream, std::size_t longest = 1000);
+
+/// A line of a log that was asked for with timestamps=1.
+struct LoggedLine {
+    Stamp at{};  ///< when the container wrote it; the epoch where the line does not say
+    std::string text;
+};
+LoggedLine read_logged_line(std::string_view line);
 
 /// "2026-01-31T12:00:00.123456789Z" as the engine writes it; the epoch for anything else.
 Stamp parse_time(const std::string& text);

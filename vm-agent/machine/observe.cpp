@@ -76,8 +76,16 @@ void observe_engine(Observations& seen, const std::string& socket) {
     seen.containers = observe_containers(engine);
     if (!seen.containers.value) return;
     // Its log is newer than what is remembered, as long as it says anything at all.
-    if (const auto lines = engine.logs("edgeAgent", agent_lines); lines.value)
-        if (auto said = read_deployment(*lines.value)) seen.memory.deployment = std::move(said);
+    const auto lines = engine.logs("edgeAgent", agent_lines);
+    if (!lines.value) return;
+    for (auto line = lines.value->rbegin(); line != lines.value->rend(); ++line) {
+        const LoggedLine logged = read_logged_line(*line);
+        if (auto said = read_deployment({logged.text})) {
+            said->at = logged.at;
+            seen.memory.deployment = std::move(said);
+            return;
+        }
+    }
 }
 
 }  // namespace

@@ -156,6 +156,14 @@ bool UnitReading::done() const {
     return state_->batch.done();
 }
 
+void UnitReading::take(const std::string& unit, const UnitChange& change) {
+    for (std::size_t i = 0; i < state_->units.size(); ++i) {
+        if (state_->units[i].name != unit) continue;
+        change.apply_to(state_->units[i]);
+        if (change.changed) state_->stamps[i] = *change.changed;
+    }
+}
+
 std::vector<UnitSeen> UnitReading::units() const {
     std::vector<UnitSeen> seen = state_->units;
     for (std::size_t i = 0; i < seen.size(); ++i) {

@@ -15,6 +15,19 @@ namespace eflow {
 /// The proxy variables (names ending in _proxy, any case) in the environments of services, by unit.
 using UnitProxies = std::map<std::string, std::map<std::string, std::string>>;
 
+/// What a PropertiesChanged of a unit says; absent is unchanged.
+struct UnitChange {
+    std::optional<std::string> active;
+    std::optional<std::string> sub;
+    std::optional<std::string> result;
+    std::optional<std::uint64_t> changed;  ///< StateChangeTimestamp, microseconds since the epoch
+    std::optional<unsigned> restarts;
+    std::optional<int> exit_code;
+    std::optional<int> exit_status;
+
+    void apply_to(UnitSeen& unit) const;
+};
+
 /// The states of units and the proxies of services, asked in one batch over `bus`, which the caller keeps processing
 /// until `done`. A unit that systemd does not know has LoadState not-found. Throws Failure(machine_lacks) when the bus
 /// takes no call.
@@ -26,6 +39,9 @@ public:
     UnitReading& operator=(const UnitReading&) = delete;
 
     [[nodiscard]] bool done() const;
+    /// What systemd tells of a unit while the reading is under way: its signals and replies come in their order, so the
+    /// signal is newer than what has been answered, and older than what has not.
+    void take(const std::string& unit, const UnitChange& change);
     [[nodiscard]] std::vector<UnitSeen> units() const;
     [[nodiscard]] UnitProxies proxies() const;
 
@@ -40,19 +56,6 @@ struct UnitsRead {
     UnitProxies proxies;
 };
 UnitsRead observe_units(sd_bus* bus, const std::vector<std::string>& units);
-
-/// What a PropertiesChanged of a unit says; absent is unchanged.
-struct UnitChange {
-    std::optional<std::string> active;
-    std::optional<std::string> sub;
-    std::optional<std::string> result;
-    std::optional<std::uint64_t> changed;  ///< StateChangeTimestamp, microseconds since the epoch
-    std::optional<unsigned> restarts;
-    std::optional<int> exit_code;
-    std::optional<int> exit_status;
-
-    void apply_to(UnitSeen& unit) const;
-};
 
 /// Reads the body of a PropertiesChanged (org.freedesktop.DBus.Properties); nothing when it says nothing of these.
 std::optional<UnitChange> read_unit_change(sd_bus_message* message);

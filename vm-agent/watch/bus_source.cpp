@@ -152,7 +152,10 @@ int BusSource::on_properties(sd_bus_message* message, void* self, sd_bus_error*)
     auto* source = static_cast<BusSource*>(self);
     const std::string unit = unit_of_object(sd_bus_message_get_path(message));
     if (unit.empty()) return 0;
-    if (const auto change = read_unit_change(message)) source->handlers_.changed(unit, *change);
+    if (const auto change = read_unit_change(message)) {
+        if (source->reading_) source->reading_->take(unit, *change);
+        source->handlers_.changed(unit, *change);
+    }
     return 0;
 }
 

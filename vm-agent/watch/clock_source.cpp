@@ -7,6 +7,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
+
 #include "shared/failure.hpp"
 
 namespace eflow {
@@ -26,7 +28,10 @@ void ClockSource::arm(Stamp when) {
     itimerspec spec{};
     spec.it_value.tv_sec = at.count() / 1'000'000;
     spec.it_value.tv_nsec = at.count() % 1'000'000 * 1000;
-    timerfd_settime(descriptor_.native_handle(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, nullptr);
+    const int armed =
+        timerfd_settime(descriptor_.native_handle(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, nullptr);
+    // The clock was set and nobody has been told of it yet: this is how it is told, once.
+    if (armed < 0 && errno == ECANCELED) boost::asio::post(descriptor_.get_executor(), [this] { woke_(true); });
     if (!waits_) wait();
 }
 

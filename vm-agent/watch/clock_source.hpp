@@ -16,7 +16,7 @@ public:
     /// Throws Failure(machine_lacks) when there is no timer to be had.
     ClockSource(boost::asio::io_context& loop, std::function<void(bool was_set)> woke);
 
-    /// Wakes at `when`, or only when the clock is set for the epoch; replaces what was armed before.
+    /// Wakes at `when`, and whenever the clock is set; the epoch means the latter alone. Replaces what was armed before.
     void arm(Stamp when);
 
 private:

@@ -7,6 +7,7 @@ namespace eflow {
 
 namespace {
 
+constexpr auto agent_logs = "/containers/edgeAgent/logs?stdout=1&stderr=1&timestamps=1&tail=500";
 constexpr std::size_t most_recent = 1024;  // the engine itself remembers 256
 constexpr std::int64_t overlap = 1'000'000'000;
 // {"type":["container"]}
@@ -38,7 +39,7 @@ EngineSource::EngineSource(boost::asio::io_context& loop, std::string socket_pat
     : EngineSource(loop, std::move(socket_path), std::move(handlers), Pace{}) {}
 
 EngineSource::EngineSource(boost::asio::io_context& loop, std::string socket_path, Handlers handlers, Pace pace)
-    : loop_(loop), socket_path_(std::move(socket_path)), handlers_(std::move(handlers)), retry_(loop), pace_(pace) {}
+    : loop_(loop), socket_path_(std::move(socket_path)), handlers_(std::move(handlers)), retry_(loop), pace_(pace), agent_retry_(loop) {}
 
 void EngineSource::start() {
     if (wanted_) return;
@@ -74,7 +75,9 @@ void EngineSource::lose(const std::string& why) {
     prefix_.clear();
     call_.reset();
     events_.reset();
+    agent_call_.reset();
     agent_log_.reset();
+    agent_retry_.cancel();
     inspections_.clear();
     waiting_.clear();
     listing_ = false;
@@ -116,21 +119,23 @@ void EngineSource::list() {
         if (!containers.value) return lose(containers.why);
         told_lost_ = false;
         pause_ = pace_.shortest_pause;
-        bool agent_runs = false;
+        agent_runs_ = false;
         for (const auto& one : *containers.value) {
             if (is_runtime(one.name)) inspect(one.name);
-            agent_runs = agent_runs || (one.name == "edgeAgent" && one.state == "running");
+            agent_runs_ = agent_runs_ || (one.name == "edgeAgent" && one.state == "running");
         }
         handlers_.listed(std::move(*containers.value));
         listing_ = false;
         for (const auto& event : std::exchange(waiting_, {})) handle(event);
-        if (agent_runs && !agent_log_) follow_agent();
+        if (agent_runs_ && !agent_call_ && !agent_log_) read_agent();
     });
 }
 
 void EngineSource::take(std::string_view line) {
     auto event = read_event(line);
     if (!event) return;
+    if (event->nanos != 0) last_nanos_ = event->nanos;
+    if (!changes_something(*event)) return;
     // `since` gives some of them again. Their times alone do not tell which: a clock may have been set back.
     if (event->nanos != 0) {
         const auto [place, fresh] =
@@ -141,9 +146,7 @@ void EngineSource::take(std::string_view line) {
             recent_.erase(recent_order_.front());
             recent_order_.pop_front();
         }
-        last_nanos_ = event->nanos;
     }
-    if (!changes_something(*event)) return;
     if (listing_)
         waiting_.push_back(std::move(*event));
     else
@@ -154,7 +157,12 @@ void EngineSource::handle(const ContainerEvent& event) {
     handlers_.happened(event);
     if (!is_runtime(event.name)) return;
     if (event.action != "destroy") inspect(event.name);
-    if (event.name == "edgeAgent" && event.action == "start") follow_agent();
+    if (event.name != "edgeAgent") return;
+    if (event.action == "die" || event.action == "destroy") agent_runs_ = false;
+    if (event.action != "start") return;
+    agent_runs_ = true;
+    agent_log_.reset();
+    read_agent();
 }
 
 void EngineSource::inspect(const std::string& name) {
@@ -167,27 +175,45 @@ void EngineSource::inspect(const std::string& name) {
         if (!answer.value) return lose(answer.why);
         if (std::exchange(inspections_[name].again, false)) return inspect(name);
         const auto seen = read_container(answer.value->status, answer.value->body, socket_path_);
-        if (!seen.value) return lose(seen.why);
-        if (*seen.value) handlers_.inspected(**seen.value);
+        // An engine that cannot say more of one container (a broken one, after a power cut) serves as well for the rest.
+        if (seen.value && *seen.value) handlers_.inspected(**seen.value);
     });
 }
 
+/// What it has said last comes as one answer, so that nothing is judged half way through; then as it is written.
+void EngineSource::read_agent() {
+    get(prefix_ + agent_logs, agent_call_, [this](const Sight<HttpAnswer>& answer) {
+        if (!answer.value || answer.value->status != 200) return read_agent_later();
+        for (const auto& line : split_log(answer.value->body)) handlers_.agent_said(read_logged_line(line));
+        follow_agent();
+    });
+}
+
+/// With the last lines once more: what was written since the answer is among them.
 void EngineSource::follow_agent() {
     agent_frames_ = {};
     agent_lines_ = {};
-    const std::string tail = agent_read_ ? "&tail=50" : "&tail=500";
     HttpStream::Handlers handlers;
-    handlers.begun = [this] { agent_read_ = true; };
+    handlers.begun = [] {};
     handlers.data = [this](std::string_view bytes) {
         agent_frames_.feed(bytes, [this](std::string_view text) {
-            agent_lines_.feed(text, [this](std::string_view line) { handlers_.agent_said(std::string(line)); });
+            agent_lines_.feed(text, [this](std::string_view line) { handlers_.agent_said(read_logged_line(line)); });
         });
     };
-    // It ends with the container; the next start of it opens another.
-    handlers.ended = [this](const std::string&) { agent_log_.reset(); };
-    agent_log_ = std::make_unique<HttpStream>(
-        loop_, socket_path_, prefix_ + "/containers/edgeAgent/logs?follow=1&stdout=1&stderr=1" + tail,
-        std::move(handlers), pace_.deadline);
+    handlers.ended = [this](const std::string&) {
+        agent_log_.reset();
+        read_agent_later();
+    };
+    agent_log_ = std::make_unique<HttpStream>(loop_, socket_path_, prefix_ + agent_logs + "&follow=1", std::move(handlers),
+                                              pace_.deadline);
+}
+
+/// A log ends with its container, whose next start opens it anew; one that ends before that is opened again.
+void EngineSource::read_agent_later() {
+    agent_retry_.expires_after(pace_.longest_pause);
+    agent_retry_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled && agent_runs_ && !prefix_.empty() && !agent_call_ && !agent_log_) read_agent();
+    });
 }
 
 void EngineSource::get(const std::string& target, std::unique_ptr<HttpGet>& slot, HttpGet::Done done) {

@@ -4,8 +4,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -25,7 +25,7 @@ public:
         std::function<void(std::vector<ContainerSeen> containers)> listed;  ///< after each connection
         std::function<void(const ContainerEvent& event)> happened;
         std::function<void(const ContainerSeen& container)> inspected;
-        std::function<void(const std::string& line)> agent_said;
+        std::function<void(const LoggedLine& line)> agent_said;  ///< the last 500 come again with each connection
         std::function<void(const std::string& why)> lost;
     };
 
@@ -54,7 +54,9 @@ private:
     void take(std::string_view line);
     void handle(const ContainerEvent& event);
     void inspect(const std::string& name);
+    void read_agent();
     void follow_agent();
+    void read_agent_later();
     void get(const std::string& target, std::unique_ptr<HttpGet>& slot, HttpGet::Done done);
 
     boost::asio::io_context& loop_;
@@ -67,8 +69,8 @@ private:
     bool told_lost_ = false;
     std::string prefix_;            ///< of the API version; empty while there is no connection
     std::int64_t last_nanos_ = 0;     ///< of the last event that came
-    std::unordered_set<std::string> recent_;  ///< the last events, since a new connection gives some of them again
-    std::deque<std::unordered_set<std::string>::const_iterator> recent_order_;
+    std::set<std::string> recent_;  ///< the last events, since a new connection gives some of them again
+    std::deque<std::set<std::string>::const_iterator> recent_order_;
     bool listing_ = false;          ///< events that come meanwhile wait, so that an older list does not undo them
     std::vector<ContainerEvent> waiting_;
     std::unique_ptr<HttpGet> call_;  ///< ping or list
@@ -79,10 +81,12 @@ private:
         bool again = false;  ///< something happened while it was under way
     };
     std::map<std::string, Inspection> inspections_;
+    bool agent_runs_ = false;
+    std::unique_ptr<HttpGet> agent_call_;
     std::unique_ptr<HttpStream> agent_log_;
     LogUnframer agent_frames_;
     LineCutter agent_lines_;
-    bool agent_read_ = false;  ///< its older lines have been read
+    boost::asio::steady_timer agent_retry_;
 };
 
 }  // namespace eflow

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "shared/failure.hpp"
@@ -34,20 +35,25 @@ void FileSource::start() {
 
 /// Adding a watch that is there already changes nothing, so all are simply added again after each change.
 void FileSource::arm() {
-    watches_.clear();
     for (const auto& folder : folders_) {
-        std::string path = folder;
-        for (;;) {
-            const int watch = inotify_add_watch(descriptor_.native_handle(), path.c_str(), interest);
-            if (watch >= 0) {
-                watches_[watch] = path;
-                break;
-            }
-            const auto slash = path.rfind('/');
-            if (errno != ENOENT || slash == 0 || slash == std::string::npos) break;
-            path.erase(slash);
+        // What was not there and is made before its parent is watched would tell of nothing: then once more.
+        while (!watch_nearest(folder)) {
         }
     }
+}
+
+/// Watches the folder, or the nearest above it that is there. False when the one below that has come meanwhile.
+bool FileSource::watch_nearest(const std::string& folder) {
+    std::string path = folder;
+    while (inotify_add_watch(descriptor_.native_handle(), path.c_str(), interest) < 0) {
+        const auto slash = path.rfind('/');
+        if (errno != ENOENT || slash == 0 || slash == std::string::npos) return true;
+        path.erase(slash);
+    }
+    if (path == folder) return true;
+    struct stat status {};
+    const std::string below = folder.substr(0, folder.find('/', path.size() + 1));
+    return stat(below.c_str(), &status) != 0 || !S_ISDIR(status.st_mode);
 }
 
 void FileSource::wait() {

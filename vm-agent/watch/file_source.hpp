@@ -2,7 +2,6 @@
 
 #include <array>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -21,12 +20,12 @@ public:
 
 private:
     void arm();
+    bool watch_nearest(const std::string& folder);
     void wait();
 
     std::vector<std::string> folders_;
     std::function<void()> changed_;
     boost::asio::posix::stream_descriptor descriptor_;
-    std::map<int, std::string> watches_;
     alignas(8) std::array<char, 16 * 1024> buffer_{};
 };
 

@@ -10,8 +10,8 @@
 
 namespace eflow {
 
-/// One line of the history. `kind` is phase, finding, unit, module, clock or watcher; `what` names the thing; `from` and
-/// `to` are its states.
+/// One line of the history. `kind` is phase, finding, unit, job, module, deployment, clock or watcher; `what` names the
+/// thing; `from` and `to` are its states.
 struct HistoryEntry {
     Stamp at{};
     std::string kind;

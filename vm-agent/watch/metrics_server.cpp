@@ -95,12 +95,14 @@ private:
     http::response<http::string_body> response_;
 };
 
+/// Keeps the acceptor: a client that has come before it is closed may still be handed over after that.
 template <class Protocol>
-void accept(typename Protocol::acceptor& acceptor, const MetricsServer::Render& render,
+void accept(std::shared_ptr<typename Protocol::acceptor> acceptor, const MetricsServer::Render& render,
             const std::shared_ptr<unsigned>& clients) {
-    acceptor.async_accept([&acceptor, render, clients](const boost::system::error_code& fault,
-                                                       typename Protocol::socket socket) {
-        if (fault == asio::error::operation_aborted || !acceptor.is_open()) return;
+    auto& from = *acceptor;
+    from.async_accept([acceptor, render, clients](const boost::system::error_code& fault,
+                                                  typename Protocol::socket socket) {
+        if (fault == asio::error::operation_aborted || !acceptor->is_open()) return;
         if (!fault && *clients < most_clients)
             std::make_shared<Session<Protocol>>(std::move(socket), render, clients)->start();
         accept<Protocol>(acceptor, render, clients);
@@ -131,7 +133,7 @@ MetricsServer::MetricsServer(asio::io_context& loop, const std::string& host, un
     try {
         if (!host.empty()) {
             listen<asio::ip::tcp>(state_->tcp, {asio::ip::make_address(host), port});
-            accept<asio::ip::tcp>(state_->tcp, render, state_->clients);
+            accept<asio::ip::tcp>({state_, &state_->tcp}, render, state_->clients);
             return;
         }
         // Only a socket that an earlier run left is taken away; anything else at that path is somebody's.
@@ -140,7 +142,7 @@ MetricsServer::MetricsServer(asio::io_context& loop, const std::string& host, un
         listen<asio::local::stream_protocol>(state_->local, path);
         state_->path = path;
         chmod(path.c_str(), 0660);
-        accept<asio::local::stream_protocol>(state_->local, render, state_->clients);
+        accept<asio::local::stream_protocol>({state_, &state_->local}, render, state_->clients);
     } catch (const boost::system::system_error& fault) {
         throw Failure(ExitCode::machine_lacks,
                       "the metrics cannot be served on " + (host.empty() ? path : host + ":" + std::to_string(port)) +

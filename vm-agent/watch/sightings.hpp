@@ -40,8 +40,9 @@ public:
     Effect take_inspection(const ContainerSeen& container);
     Effect lose_containers(const std::string& why);
 
-    /// A line of edgeAgent's log.
-    Effect take_agent_line(const std::string& line);
+    /// A line of edgeAgent's log. The last of it come again with each connection: those that are not newer than what is
+    /// known are passed over.
+    Effect take_agent_line(const LoggedLine& line);
     /// What identityd has written down of the device; another device, or none, has not run edgeHub before.
     Effect take_device(Sight<std::optional<DeviceInfo>> device);
 

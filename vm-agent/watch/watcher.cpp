@@ -21,8 +21,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds between_judgements{10};  // in a storm of events …
-constexpr auto judged_at_once = 20 * between_judgements;     // … after so many that did not wait
+constexpr std::chrono::milliseconds between_judgements{10};  // the pace in a storm of events
+constexpr auto ahead_of_pace = 20 * between_judgements;      // so far may judging be ahead of it: a few events do not wait
+constexpr std::chrono::seconds engine_patience{3};           // for its first answer, before it is told of as not answering
+constexpr std::chrono::seconds first_patience{10};           // for everything, before the first verdict is told
 constexpr std::chrono::seconds at_rest{10};                  // after the last judgement
 constexpr std::chrono::milliseconds journal_lag{50};         // until journald has what a service said before it ended
 constexpr unsigned journal_looks = 3;                        // each later than the last, in case it lags more
@@ -107,6 +109,7 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
           judge_soon();
       }),
       judge_timer_(loop),
+      first_timer_(loop),
       log_timer_(loop),
       round_timer_(loop),
       memory_timer_(loop),
@@ -126,6 +129,7 @@ WatchCounters Watcher::counters() const {
 
 void Watcher::start() {
     begun_ = now();
+    begun_steady_ = std::chrono::steady_clock::now();
     seen_.live = true;
     seen_.units = Sight<std::vector<UnitSeen>>::unseen("systemd has not answered yet");
     seen_.containers = Sight<std::vector<ContainerSeen>>::unseen("the container engine has not answered yet");
@@ -136,7 +140,6 @@ void Watcher::start() {
     look_at_files();
     bus_.start();
     sightings_.note({now(), "watcher", "watcher", "", "started", "eflow-agent " + options_.version});
-    look_around();
     judge_soon();
 }
 
@@ -145,7 +148,6 @@ void Watcher::reload() {
     apply_settings();
     look_at_files();
     bus_.refresh();
-    look_around();
     written_.clear();
     judge_soon();
     if (options_.notifies) sd_notify(0, "READY=1");
@@ -204,7 +206,7 @@ void Watcher::look_at_files() {
     observe_files(tree_, seen_);
     follow(sightings_.take_device(observe_device_info(tree_)));
     look_at_logs_soon();
-    expect_disks();
+    look_around();
 }
 
 void Watcher::look_at_logs_soon() {
@@ -246,7 +248,8 @@ void Watcher::expect_disks() {
         if (cancelled) return;
         const auto told = told_of_surroundings(seen_);
         look_around();
-        if (told_of_surroundings(seen_) != told) judge_soon();
+        if (memory_failed_) save_memory_soon();
+        if (told_of_surroundings(seen_) != told || status_failed_ || textfile_failed_) judge_soon();
     });
 }
 
@@ -256,7 +259,7 @@ void Watcher::judge_soon() {
     if (std::exchange(judge_due_, true)) return;
     // Everything that has arrived together is judged together: after the handlers that are ready have run.
     paced_until_ = std::max(paced_until_, std::chrono::steady_clock::now()) + between_judgements;
-    judge_timer_.expires_at(paced_until_ - judged_at_once);
+    judge_timer_.expires_at(paced_until_ - ahead_of_pace);
     judge_timer_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled) judge_now();
     });
@@ -264,15 +267,27 @@ void Watcher::judge_soon() {
 
 void Watcher::judge_now() {
     judge_due_ = false;
+    const auto begun = std::chrono::steady_clock::now();
+    judge_and_tell();
+    // The pace is of the pauses between: where a judgement takes long, the events that wait are read all the same.
+    paced_until_ += std::chrono::steady_clock::now() - begun;
+}
+
+void Watcher::judge_and_tell() {
     ++counters_.judgements;
     seen_.now = std::chrono::time_point_cast<std::chrono::seconds>(now());
     Verdict verdict = judge(seen_);
     const auto stage = expiry_stage(seen_);
     // Until both have answered once, a verdict would only say that they have not.
-    const bool complete = seen_.units.value && (seen_.containers.value || sightings_.had_containers() || why_engine_rests(seen_) ||
-                                                now() - begun_ > 3s);
-    if (!ready_ && !complete && now() - begun_ < 10s) {
+    const auto waited = std::chrono::steady_clock::now() - begun_steady_;
+    const bool complete = seen_.units.value && (seen_.containers.value || sightings_.had_containers() ||
+                                                why_engine_rests(seen_) || waited > engine_patience);
+    if (!ready_ && !complete && waited < first_patience) {
         verdict_ = std::move(verdict);
+        first_timer_.expires_after(engine_patience / 3);
+        first_timer_.async_wait([this](const boost::system::error_code& cancelled) {
+            if (!cancelled) judge_soon();
+        });
         return;
     }
     auto changes = changes_between(ready_ ? *verdict_ : Verdict{}, verdict, ready_ ? stage_ : std::nullopt, stage, now());
@@ -308,16 +323,15 @@ void Watcher::publish(const Verdict& verdict) {
         report.data["observed_at"] = observed_at;
         report.data["watcher"]["written_us"] = now().time_since_epoch().count();
         if (!options_.status_file.empty())
-            if (const auto why = replace_file(options_.status_file, to_json(report) + "\n", 0644, false);
-                !why.empty() && !std::exchange(status_failed_, true) && options_.log)
-                options_.log({3, "the status file cannot be written: " + why, {}});
+            note_failure(replace_file(options_.status_file, to_json(report) + "\n", 0644, false), status_failed_, 3,
+                         "the status file cannot be written: ", "");
+        textfile_failed_ = textfile_failed_ && !settings_.metrics_textfile.empty();
         if (!settings_.metrics_textfile.empty())
-            if (const auto why = replace_file(settings_.metrics_textfile,
-                                              to_metrics(seen_, verdict, counters(), MetricsFormat::prometheus), 0644,
-                                              false);
-                !why.empty() && !std::exchange(textfile_failed_, true) && options_.log)
-                options_.log({4, "the metrics' textfile cannot be written: " + why +
-                                     " -> let the unit write there: systemctl edit eflow-agent, ReadWritePaths=FOLDER", {}});
+            note_failure(replace_file(settings_.metrics_textfile,
+                                      to_metrics(seen_, verdict, counters(), MetricsFormat::prometheus), 0644, false),
+                         textfile_failed_, 4, "the metrics' textfile cannot be written: ",
+                         " -> let the unit write there: systemctl edit eflow-agent, ReadWritePaths=FOLDER");
+        if (status_failed_ || textfile_failed_) written_.clear();  // the next round tries again
         if (options_.notifies)
             sd_notifyf(0, "STATUS=%s: %s", std::string(to_text(verdict.phase)).c_str(), verdict.because.c_str());
     }
@@ -352,10 +366,13 @@ void Watcher::save_memory_soon() {
 void Watcher::save_memory() {
     if (!std::exchange(memory_due_, false)) return;
     saved_at_ = std::chrono::steady_clock::now();
-    if (const auto why =
-            replace_file(options_.state_folder + "/memory.json", seen_.memory.to_json() + "\n", 0644, true);
-        !why.empty() && !std::exchange(memory_failed_, true) && options_.log)
-        options_.log({4, "what is remembered cannot be saved: " + why, {}});
+    note_failure(replace_file(options_.state_folder + "/memory.json", seen_.memory.to_json() + "\n", 0644, true),
+                 memory_failed_, 4, "what is remembered cannot be saved: ", "");
+}
+
+/// Tells of a file that cannot be written once, until it can be again.
+void Watcher::note_failure(const std::string& why, bool& failed, int priority, const char* what, const char* remedy) {
+    if (!std::exchange(failed, !why.empty()) && failed && options_.log) options_.log({priority, what + why + remedy, {}});
 }
 
 }  // namespace eflow

@@ -39,7 +39,7 @@ struct WatchOptions {
 };
 
 /// Follows a device in one thread and one loop: systemd, the container engine, files and the clock are descriptors in it,
-/// and nothing polls. Every event changes the observations, which are then judged as `check` judges them; what the verdict
+/// and nothing polls but for the disks. Every event changes the observations, which are then judged as `check` judges them; what the verdict
 /// changes goes to the log, the status file, the history and the metrics. Losing a source is an observation.
 class Watcher {
 public:
@@ -62,10 +62,12 @@ private:
 
     void judge_soon();
     void judge_now();
+    void judge_and_tell();
     void publish(const Verdict& verdict);
     void apply_settings();
     void save_memory_soon();
     void save_memory();
+    void note_failure(const std::string& why, bool& failed, int priority, const char* what, const char* remedy);
     void watchdog();
     [[nodiscard]] Stamp now() const;
     [[nodiscard]] WatchCounters counters() const;
@@ -81,6 +83,7 @@ private:
     FileSource files_;
     ClockSource clock_;
     boost::asio::steady_timer judge_timer_;
+    boost::asio::steady_timer first_timer_;  ///< until the first verdict is told
     boost::asio::steady_timer log_timer_;
     boost::asio::steady_timer round_timer_;  ///< disks, clock, a silent engine
     boost::asio::steady_timer memory_timer_;
@@ -93,12 +96,13 @@ private:
     LogLimit limit_;
     WatchCounters counters_;
     Stamp begun_{};
+    std::chrono::steady_clock::time_point begun_steady_{};
     std::string written_;  ///< the status file's last text, without its time
     bool judge_due_ = false;
     bool memory_due_ = false;
     unsigned log_looks_ = 0;
     bool ready_ = false;
-    bool status_failed_ = false;  ///< told once
+    bool status_failed_ = false;  ///< these could not be written last time
     bool textfile_failed_ = false;
     bool memory_failed_ = false;
     std::chrono::steady_clock::time_point paced_until_{};  ///< when the judgements so far would be over, evenly paced

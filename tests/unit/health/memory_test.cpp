@@ -117,7 +117,8 @@ TEST(Exits, AreExplained) {
 TEST(Horizons, OfAHealthyDeviceAreTheCertificates) {
     Observations seen = healthy_device();
     const Instant end = Wish{}.not_after;
-    EXPECT_EQ(next_horizon(seen), Stamp(end) - std::chrono::days(30) + 1s);
+    seen.now = end - std::chrono::days(100) - 5h;
+    EXPECT_EQ(next_horizon(seen), Stamp(end) - std::chrono::days(100) + 1s) << "a day less is left";
     for (const int days : expiry_thresholds) {
         seen.now = end - std::chrono::days(days);
         const auto next = next_horizon(seen);
@@ -127,12 +128,17 @@ TEST(Horizons, OfAHealthyDeviceAreTheCertificates) {
     seen.now = end;
     EXPECT_EQ(next_horizon(seen), Stamp(end) + 1s);
     seen.now = end + 1s;
+    EXPECT_EQ(next_horizon(seen), Stamp(end) + 24h + 1s) << "a day more since it expired";
+    seen.certificate = Sight<FileSeen>::unseen("gone");
     EXPECT_FALSE(next_horizon(seen)) << "nothing is to come";
 }
 
 TEST(Horizons, AreTheEarliestOfAll) {
     Observations seen = healthy_device();
-    leaf([](Wish& wish) { wish.not_before = now + 1h; })(seen);
+    leaf([](Wish& wish) {
+        wish.not_before = now + 1h;
+        wish.not_after = now + std::chrono::days(100) + 12h;
+    })(seen);
     EXPECT_EQ(next_horizon(seen), Stamp(now) + 1h);
     restarted("aziot-edged", 60s)(seen);
     EXPECT_EQ(next_horizon(seen), Stamp(now) + 31s) << "the end of the grace";

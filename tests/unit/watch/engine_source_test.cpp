@@ -8,6 +8,7 @@
 namespace eflow::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -50,6 +51,7 @@ protected:
             if (target == "/v1.41/containers/edgeHub/json") return client->reply(inspected("edgeHub", "exited", 137));
             if (target == "/v1.41/containers/edgeAgent/json") return client->reply(inspected("edgeAgent", "running"));
             if (target.starts_with("/v1.41/containers/edgeAgent/logs")) {
+                if (target.find("follow=1") == std::string::npos) return client->reply(log_so_far_);
                 log_ = client;
                 return client->begin_stream();
             }
@@ -73,7 +75,7 @@ protected:
         handlers.inspected = [this](const ContainerSeen& one) {
             told_.push_back("inspected " + one.name + " " + one.state + " " + std::to_string(one.detail->exit_code));
         };
-        handlers.agent_said = [this](const std::string& line) { said_.push_back(line); };
+        handlers.agent_said = [this](const LoggedLine& line) { said_.push_back(line.text); };
         handlers.lost = [this](const std::string& why) { lost_.push_back(why); };
         source_.emplace(loop_, path_, std::move(handlers), pace_);
         source_->start();
@@ -97,6 +99,7 @@ protected:
     std::string replay_;
     Client events_;
     Client log_;
+    std::string log_so_far_;
     std::optional<EngineSource> source_;
     int lists_ = 0;
     std::vector<std::string> told_;
@@ -217,7 +220,8 @@ TEST_F(EngineSources, EveryWrongAnswerIsAReasonAndThenTriedAgain) {
     };
     for (const char* where : {"ping", "events", "list", "inspect"}) {
         for (const auto& [what, fault] : faults) {
-            if (what == "no JSON" && std::string(where) != "list" && std::string(where) != "inspect") continue;
+            if (what == "no JSON" && std::string(where) != "list") continue;
+            if (what == "500" && std::string(where) == "inspect") continue;  // below
             SCOPED_TRACE(std::string(what) + " for " + where);
             wrong_.clear();
             wrong_[where] = fault;
@@ -234,6 +238,26 @@ TEST_F(EngineSources, EveryWrongAnswerIsAReasonAndThenTriedAgain) {
                 return lists_ > 0 && std::count(told_.begin(), told_.end(), "inspected edgeHub exited 137") > 0;
             });
         }
+    }
+}
+
+TEST_F(EngineSources, AContainerThatCannotBeInspectedHidesNoOther) {
+    containers_ = listed("edgeHub", "dead") + "," + listed("other", "running");
+    for (const char* body : {R"({"message":"RWLayer of container is unexpectedly nil"})", "[[["}) {
+        wrong_["inspect"] = [body](const Client& client) {
+            client->reply(body, *body == '{' ? "500 Internal Server Error" : "200 OK");
+        };
+        lists_ = 0;
+        start_engine();
+        start_source();
+        run_until([&] { return !engine_->asked.empty() && engine_->asked.back().find("/edgeHub/") != std::string::npos; });
+        settle();
+        told_.clear();
+        events_->send_chunk(event("die", "other", noon + *body, 1));
+        EXPECT_THAT(told(1), ElementsAre("die other"));
+        EXPECT_EQ(lists_, 1);
+        EXPECT_THAT(lost_, IsEmpty());
+        engine_->asked.clear();
     }
 }
 
@@ -256,24 +280,48 @@ TEST_F(EngineSources, SilenceShowsWhenASignOfLifeIsAskedFor) {
     run_until([&] { return lists_ == 2; });
 }
 
+std::string framed(const std::string& text, char stream = 1) {
+    return std::string{stream, 0, 0, 0, 0, 0, 0, static_cast<char>(text.size())} + text;
+}
+
 TEST_F(EngineSources, EdgeAgentsLogIsReadAsItIsWritten) {
     containers_ = listed("edgeAgent", "running");
+    log_so_far_ = framed("2026-06-01T12:00:00.5Z old\n");
     start_engine();
     start_source();
     run_until([&] { return log_ != nullptr; });
+    EXPECT_THAT(said_, ElementsAre("old"));
     EXPECT_THAT(engine_->asked.back(), HasSubstr("tail=500"));
-    log_->send_chunk(std::string("\1\0\0\0\0\0\0\x8", 8) + "one\ntwo\n" + std::string("\2\0\0\0\0\0\0\3", 8) + "thr");
-    log_->send_chunk(std::string("\2\0\0\0\0\0\0\3", 8) + "ee\n");
-    run_until([&] { return said_.size() == 3; });
-    EXPECT_THAT(said_, ElementsAre("one", "two", "three"));
+    EXPECT_THAT(engine_->asked.back(), HasSubstr("timestamps=1"));
+    log_->send_chunk(framed("2026-06-01T12:00:01Z one\n2026-06-01T12:00:01Z two\n") + framed("2026-06-01T12:00:02Z thr", 2));
+    log_->send_chunk(framed("ee\n", 2));
+    run_until([&] { return said_.size() == 4; });
+    EXPECT_THAT(said_, ElementsAre("old", "one", "two", "three"));
     // It ends with the container, and another start opens it anew.
     const auto before = log_;
+    events_->send_chunk(event("die", "edgeAgent", noon));
     log_->close();
-    settle();
+    EXPECT_THAT(told(3), Contains("die edgeAgent"));
     EXPECT_THAT(lost_, IsEmpty());
-    events_->send_chunk(event("start", "edgeAgent", noon));
+    events_->send_chunk(event("start", "edgeAgent", noon + 1));
     run_until([&] { return log_ != before; });
-    EXPECT_THAT(engine_->asked.back(), HasSubstr("tail=50"));
+}
+
+TEST_F(EngineSources, EdgeAgentsLogThatEndsBeforeItIsOpenedAgain) {
+    containers_ = listed("edgeAgent", "running");
+    start_both();
+    run_until([&] { return log_ != nullptr; });
+    const auto before = log_;
+    log_->close();
+    run_until([&] { return log_ != before; });
+    wrong_["log"] = [](const Client& client) { client->reply("no", "500 Server Error"); };
+    log_->close();
+    const auto asked = engine_->asked.size();
+    run_until([&] { return engine_->asked.size() > asked + 2; });
+    wrong_.clear();
+    const auto last = log_;
+    run_until([&] { return log_ != last; });
+    EXPECT_THAT(lost_, IsEmpty());
 }
 
 TEST_F(EngineSources, AtRestNothingIsTouchedAndNothingWaits) {
@@ -359,6 +407,16 @@ TEST(EngineTimes, AreReadOrTheEpoch) {
               Stamp(std::chrono::sys_days(std::chrono::year(2026) / 6 / 1)) + 12h);
     for (const char* text : {"", "0001-01-01T00:00:00Z", "yesterday", "2026-06-01"})
         EXPECT_EQ(parse_time(text), Stamp{});
+}
+
+TEST(LoggedLines, HaveTheirTimesToTheMicrosecond) {
+    const LoggedLine line = read_logged_line("2026-06-01T12:00:00.0123456789Z [INF] - at work");
+    EXPECT_EQ(line.at, Stamp(std::chrono::sys_days(std::chrono::year(2026) / 6 / 1)) + 12h + 12345us);
+    EXPECT_EQ(line.text, "[INF] - at work");
+    for (const char* text : {"", " ", "no time", "2026-06-01T12:00:00 local", "2026-06-01T12:00:00.5Z"}) {
+        EXPECT_EQ(read_logged_line(text).at, Stamp{}) << text;
+        EXPECT_EQ(read_logged_line(text).text, text);
+    }
 }
 
 }  // namespace
