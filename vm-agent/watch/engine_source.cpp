@@ -8,6 +8,7 @@ namespace eflow {
 namespace {
 
 constexpr auto agent_logs = "/containers/edgeAgent/logs?stdout=1&stderr=1&timestamps=1&tail=500";
+constexpr std::chrono::hours longest_agent_pause{1};
 constexpr std::size_t most_recent = 1024;  // the engine itself remembers 256
 constexpr std::int64_t overlap = 1'000'000'000;
 // {"type":["container"]}
@@ -120,6 +121,7 @@ void EngineSource::list() {
         told_lost_ = false;
         pause_ = pace_.shortest_pause;
         agent_runs_ = false;
+        agent_pause_ = pace_.longest_pause;
         for (const auto& one : *containers.value) {
             if (is_runtime(one.name)) inspect(one.name);
             agent_runs_ = agent_runs_ || (one.name == "edgeAgent" && one.state == "running");
@@ -162,6 +164,7 @@ void EngineSource::handle(const ContainerEvent& event) {
     if (event.action != "start") return;
     agent_runs_ = true;
     agent_log_.reset();
+    agent_pause_ = pace_.longest_pause;
     read_agent();
 }
 
@@ -184,9 +187,23 @@ void EngineSource::inspect(const std::string& name) {
 void EngineSource::read_agent() {
     get(prefix_ + agent_logs, agent_call_, [this](const Sight<HttpAnswer>& answer) {
         if (!answer.value || answer.value->status != 200) return read_agent_later();
-        for (const auto& line : split_log(answer.value->body)) handlers_.agent_said(read_logged_line(line));
+        std::vector<LoggedLine> lines;
+        agent_heard_.clear();
+        for (const auto& line : split_log(answer.value->body)) {
+            lines.push_back(read_logged_line(line));
+            if (lines.back().at != Stamp{}) agent_heard_.insert(line.substr(0, line.find(' ')));
+        }
+        handlers_.agent_had_said(lines);
         follow_agent();
     });
+}
+
+/// A line of the stream, unless it stands among the last ones that came before.
+void EngineSource::hear_agent(std::string_view line) {
+    if (!agent_heard_.empty() && agent_heard_.count(std::string(line.substr(0, line.find(' ')))) > 0) return;
+    agent_heard_.clear();  // all of those stand before it
+    agent_pause_ = pace_.longest_pause;
+    handlers_.agent_said(read_logged_line(line));
 }
 
 /// With the last lines once more: what was written since the answer is among them.
@@ -197,7 +214,7 @@ void EngineSource::follow_agent() {
     handlers.begun = [] {};
     handlers.data = [this](std::string_view bytes) {
         agent_frames_.feed(bytes, [this](std::string_view text) {
-            agent_lines_.feed(text, [this](std::string_view line) { handlers_.agent_said(read_logged_line(line)); });
+            agent_lines_.feed(text, [this](std::string_view line) { hear_agent(line); });
         });
     };
     handlers.ended = [this](const std::string&) {
@@ -208,9 +225,11 @@ void EngineSource::follow_agent() {
                                               pace_.deadline);
 }
 
-/// A log ends with its container, whose next start opens it anew; one that ends before that is opened again.
+/// A log ends with its container, whose next start opens it anew. One that ends before that is opened again, after pauses
+/// that grow: with some log drivers there is none to be had.
 void EngineSource::read_agent_later() {
-    agent_retry_.expires_after(pace_.longest_pause);
+    agent_retry_.expires_after(agent_pause_);
+    agent_pause_ = std::min<std::chrono::milliseconds>(agent_pause_ * 2, longest_agent_pause);
     agent_retry_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled && agent_runs_ && !prefix_.empty() && !agent_call_ && !agent_log_) read_agent();
     });

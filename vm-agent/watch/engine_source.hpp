@@ -25,7 +25,9 @@ public:
         std::function<void(std::vector<ContainerSeen> containers)> listed;  ///< after each connection
         std::function<void(const ContainerEvent& event)> happened;
         std::function<void(const ContainerSeen& container)> inspected;
-        std::function<void(const LoggedLine& line)> agent_said;  ///< the last 500 come again with each connection
+        /// The last 500 lines of edgeAgent's log: with each connection, and each start of edgeAgent.
+        std::function<void(const std::vector<LoggedLine>& lines)> agent_had_said;
+        std::function<void(const LoggedLine& line)> agent_said;  ///< after those
         std::function<void(const std::string& why)> lost;
     };
 
@@ -55,6 +57,7 @@ private:
     void handle(const ContainerEvent& event);
     void inspect(const std::string& name);
     void read_agent();
+    void hear_agent(std::string_view line);
     void follow_agent();
     void read_agent_later();
     void get(const std::string& target, std::unique_ptr<HttpGet>& slot, HttpGet::Done done);
@@ -86,7 +89,9 @@ private:
     std::unique_ptr<HttpStream> agent_log_;
     LogUnframer agent_frames_;
     LineCutter agent_lines_;
+    std::set<std::string> agent_heard_;  ///< the times of the last lines, which the stream begins with once more
     boost::asio::steady_timer agent_retry_;
+    std::chrono::milliseconds agent_pause_{};
 };
 
 }  // namespace eflow

@@ -218,18 +218,31 @@ void Sightings::note_container(const std::string& name, const std::string& from,
     note({now_(), "module", name, from, to, text});
 }
 
+Effect Sightings::take_agent_tail(const std::vector<LoggedLine>& lines) {
+    const auto known = seen_.memory.deployment;
+    auto from = lines.begin();
+    for (auto line = lines.begin(); line != lines.end(); ++line) {
+        const auto said = read_deployment({line->text});
+        if (!said) continue;
+        if (!known)
+            from = line;  // what went before is no change that was followed
+        else if (line->at == known->at && said->text == known->text)
+            from = line + 1;
+    }
+    Effect effect;
+    for (auto line = from; line != lines.end(); ++line) effect |= take_agent_line(*line);
+    return effect;
+}
+
 Effect Sightings::take_agent_line(const LoggedLine& line) {
     auto said = read_deployment({line.text});
     if (!said) return {};
     auto& known = seen_.memory.deployment;
-    const Stamp now = now_();
-    said->at = line.at == Stamp{} || line.at > now ? now : line.at;
-    // One that is known from the future is from before the clock was set back.
-    if (known && line.at != Stamp{} && line.at <= known->at && known->at <= now) return {};
     if (known && known->code == said->code && known->text == said->text) return {};
     if (!known || known->code != said->code)
-        note({said->at, "deployment", "edgeAgent", known ? std::to_string(known->code) : "", std::to_string(said->code),
+        note({now_(), "deployment", "edgeAgent", known ? std::to_string(known->code) : "", std::to_string(said->code),
               said->text});
+    said->at = line.at == Stamp{} ? now_() : line.at;
     known = std::move(said);
     return {.judge = true, .remember = true};
 }

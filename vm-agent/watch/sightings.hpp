@@ -40,8 +40,11 @@ public:
     Effect take_inspection(const ContainerSeen& container);
     Effect lose_containers(const std::string& why);
 
-    /// A line of edgeAgent's log. The last of it come again with each connection: those that are not newer than what is
-    /// known are passed over.
+    /// The last lines of edgeAgent's log, in its order, which come again with each connection: what stands after the line
+    /// that is known, or all where that is not among them; the last alone where nothing is known yet. Their times do not
+    /// tell: the clock may have been set.
+    Effect take_agent_tail(const std::vector<LoggedLine>& lines);
+    /// A line of it as it is written.
     Effect take_agent_line(const LoggedLine& line);
     /// What identityd has written down of the device; another device, or none, has not run edgeHub before.
     Effect take_device(Sight<std::optional<DeviceInfo>> device);

@@ -96,6 +96,7 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
                    follow(sightings_.take_container_event(event));
                },
                [this](const auto& container) { follow(sightings_.take_inspection(container)); },
+               [this](const auto& lines) { follow(sightings_.take_agent_tail(lines)); },
                [this](const auto& line) { follow(sightings_.take_agent_line(line)); },
                [this](const auto& why) { follow(sightings_.lose_containers(why)); }}),
       files_(loop, below(tree, folders_watched()), [this] {
@@ -235,6 +236,7 @@ void Watcher::look_around() {
         engine_.probe();
         probed_at_ = now;
     }
+    if (memory_failed_) save_memory_soon();
     expect_disks();
 }
 
@@ -248,8 +250,9 @@ void Watcher::expect_disks() {
         if (cancelled) return;
         const auto told = told_of_surroundings(seen_);
         look_around();
-        if (memory_failed_) save_memory_soon();
-        if (told_of_surroundings(seen_) != told || status_failed_ || textfile_failed_) judge_soon();
+        const bool unwritten = status_failed_ || textfile_failed_;
+        if (unwritten) written_.clear();
+        if (unwritten || told_of_surroundings(seen_) != told) judge_soon();
     });
 }
 
@@ -331,7 +334,6 @@ void Watcher::publish(const Verdict& verdict) {
                                       to_metrics(seen_, verdict, counters(), MetricsFormat::prometheus), 0644, false),
                          textfile_failed_, 4, "the metrics' textfile cannot be written: ",
                          " -> let the unit write there: systemctl edit eflow-agent, ReadWritePaths=FOLDER");
-        if (status_failed_ || textfile_failed_) written_.clear();  // the next round tries again
         if (options_.notifies)
             sd_notifyf(0, "STATUS=%s: %s", std::string(to_text(verdict.phase)).c_str(), verdict.because.c_str());
     }
@@ -364,7 +366,7 @@ void Watcher::save_memory_soon() {
 }
 
 void Watcher::save_memory() {
-    if (!std::exchange(memory_due_, false)) return;
+    if (!std::exchange(memory_due_, false) && !memory_failed_) return;
     saved_at_ = std::chrono::steady_clock::now();
     note_failure(replace_file(options_.state_folder + "/memory.json", seen_.memory.to_json() + "\n", 0644, true),
                  memory_failed_, 4, "what is remembered cannot be saved: ", "");

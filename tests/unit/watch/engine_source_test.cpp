@@ -75,6 +75,9 @@ protected:
         handlers.inspected = [this](const ContainerSeen& one) {
             told_.push_back("inspected " + one.name + " " + one.state + " " + std::to_string(one.detail->exit_code));
         };
+        handlers.agent_had_said = [this](const std::vector<LoggedLine>& lines) {
+            for (const auto& line : lines) said_.push_back("before: " + line.text);
+        };
         handlers.agent_said = [this](const LoggedLine& line) { said_.push_back(line.text); };
         handlers.lost = [this](const std::string& why) { lost_.push_back(why); };
         source_.emplace(loop_, path_, std::move(handlers), pace_);
@@ -290,13 +293,14 @@ TEST_F(EngineSources, EdgeAgentsLogIsReadAsItIsWritten) {
     start_engine();
     start_source();
     run_until([&] { return log_ != nullptr; });
-    EXPECT_THAT(said_, ElementsAre("old"));
+    EXPECT_THAT(said_, ElementsAre("before: old"));
     EXPECT_THAT(engine_->asked.back(), HasSubstr("tail=500"));
     EXPECT_THAT(engine_->asked.back(), HasSubstr("timestamps=1"));
+    log_->send_chunk(framed("2026-06-01T12:00:00.5Z old\n"));  // once more
     log_->send_chunk(framed("2026-06-01T12:00:01Z one\n2026-06-01T12:00:01Z two\n") + framed("2026-06-01T12:00:02Z thr", 2));
     log_->send_chunk(framed("ee\n", 2));
     run_until([&] { return said_.size() == 4; });
-    EXPECT_THAT(said_, ElementsAre("old", "one", "two", "three"));
+    EXPECT_THAT(said_, ElementsAre("before: old", "one", "two", "three"));
     // It ends with the container, and another start opens it anew.
     const auto before = log_;
     events_->send_chunk(event("die", "edgeAgent", noon));

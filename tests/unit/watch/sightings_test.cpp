@@ -22,22 +22,30 @@ protected:
     Sightings sightings_{[this] { return now_; }};
 };
 
-TEST_F(AgentLines, HaveTheTimeAtWhichTheyWereWritten) {
+TEST_F(AgentLines, HaveTheTimeAtWhichTheyWereWrittenAndTheHistoryWhenTheyWereRead) {
     EXPECT_TRUE(sightings_.take_agent_line(done(now_ - 3h)).judge);
     EXPECT_EQ(sightings_.seen().memory.deployment->at, now_ - 3h);
-    EXPECT_EQ(sightings_.take_noted().front().at, now_ - 3h);
+    EXPECT_EQ(sightings_.take_noted().front().at, now_) << "it is read by the time of what was read last";
 }
 
 TEST_F(AgentLines, ThatComeAgainAreNoNews) {
-    const std::vector<LoggedLine> tail{done(now_ - 5h), failed(now_ - 4h), done(now_ - 3h)};
-    for (const auto& line : tail) sightings_.take_agent_line(line);
-    EXPECT_EQ(noted().size(), 3U);
-    for (const auto& line : tail) {
-        const Effect effect = sightings_.take_agent_line(line);
-        EXPECT_FALSE(effect.judge || effect.remember);
-    }
+    std::vector<LoggedLine> tail{done(now_ - 5h), {now_ - 270min, "[INF] - at work"}, failed(now_ - 4h), done(now_ - 3h)};
+    EXPECT_TRUE(sightings_.take_agent_tail(tail).judge);
+    EXPECT_EQ(noted(), std::vector<std::string>{"200"}) << "what went before was not followed";
+    tail.push_back({now_ - 2h, "[INF] - at work"});
+    const Effect again = sightings_.take_agent_tail(tail);
+    EXPECT_FALSE(again.judge || again.remember);
     EXPECT_EQ(noted().size(), 0U);
-    EXPECT_TRUE(sightings_.take_agent_line(failed(now_ - 1h)).judge);
+    tail.push_back(failed(now_ - 1h));
+    tail.push_back(done(now_));
+    EXPECT_TRUE(sightings_.take_agent_tail(tail).judge);
+    EXPECT_EQ(noted(), (std::vector<std::string>{"500", "200"})) << "what happened while nobody followed";
+}
+
+TEST_F(AgentLines, OfAnotherContainerAreAllNew) {
+    sightings_.take_agent_tail({done(now_ - 5h)});
+    EXPECT_TRUE(sightings_.take_agent_tail({failed(now_ - 1h)}).judge);
+    EXPECT_EQ(noted().size(), 2U);
 }
 
 TEST_F(AgentLines, WithoutATimeAreOfNow) {
@@ -46,11 +54,12 @@ TEST_F(AgentLines, WithoutATimeAreOfNow) {
     EXPECT_TRUE(sightings_.take_agent_line(failed({})).judge);
 }
 
-TEST_F(AgentLines, AreHeardAfterTheClockWasSetBack) {
-    sightings_.take_agent_line(done(now_));
-    now_ -= 24h * 365;
-    EXPECT_TRUE(sightings_.take_agent_line(failed(now_)).judge);
-    EXPECT_EQ(sightings_.seen().memory.deployment->at, now_);
+TEST_F(AgentLines, GoByTheLogsOrderWhereTheClockWasSetBack) {
+    const std::vector<LoggedLine> tail{failed(now_ + 2h), done(now_ - 1h)};
+    sightings_.take_agent_tail(tail);
+    sightings_.take_agent_tail(tail);
+    EXPECT_EQ(sightings_.seen().memory.deployment->code, 200);
+    EXPECT_EQ(noted().size(), 1U);
 }
 
 }  // namespace
