@@ -194,11 +194,13 @@ class Again(Success):
     def test_running_again_picks_up_where_it_stopped(self):
         self.world.hooks[("Invoke-EflowVmCommand", "finish")] = fails("Unable to connect virtual machine with SSH. Aborting..")
         first = self.provision()
-        self.assertEqual((first.code, first.outcomes()["finish"], first.outcomes()["provision"]), (7, "failed", "done"))
+        outcomes = first.outcomes()
+        self.assertEqual((first.code, outcomes.get("finish"), outcomes.get("provision")), (7, "failed", "done"),
+                         first.out + first.err)
         self.world.hooks.clear()
         self.world.calls.clear()
         second = self.provision()
-        self.assertEqual((second.code, second.outcomes()["provision"]), (0, "skipped"))
+        self.assertEqual((second.code, second.outcomes().get("provision")), (0, "skipped"), second.out + second.err)
         self.assertNotIn("Provision-EflowVm", self.cmdlets())
 
     def test_killed_and_run_again(self):
