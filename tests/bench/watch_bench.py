@@ -145,11 +145,7 @@ def latency(rounds=150):
         tell("to our status file", ours)
         tell("to the line of docker events", theirs)
 
-        for kind in ("service", "socket"):
-            device.push(b"[Unit]\nStartLimitIntervalSec=0\n", f"/etc/systemd/system/aziot-tpmd.{kind}.d/limit.conf")
-        device.push(b"[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n",
-                    "/etc/systemd/system/aziot-tpmd.service.d/idle.conf")
-        device.exec("systemctl", "daemon-reload", check=True)
+        device.let_tpmd_idle()
         bus = Lines(device.start("busctl", "monitor", "--json=short", "--match",
                                  "type='signal',interface='org.freedesktop.DBus.Properties',"
                                  "path='/org/freedesktop/systemd1/unit/aziot_2dtpmd_2eservice'"))

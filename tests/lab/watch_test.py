@@ -364,10 +364,7 @@ class NothingMissed(WatchScenario):
     def test_a_thousand_transitions_while_docker_and_the_bus_are_restarted(self):
         device = self.device
         self.provision()
-        device.push(b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n",
-                    "/etc/systemd/system/aziot-tpmd.service.d/idle.conf")
-        device.push(b"[Unit]\nStartLimitIntervalSec=0\n", "/etc/systemd/system/aziot-tpmd.socket.d/limit.conf")
-        device.exec("systemctl", "daemon-reload", check=True)
+        device.let_tpmd_idle()
         device.exec("systemctl", "stop", "aziot-tpmd.service", check=True)
         counted = 0
         for block in range(10):
@@ -412,9 +409,7 @@ class NothingMissed(WatchScenario):
 
     def test_a_unit_that_changes_while_everything_is_read_anew(self):
         device = self.device
-        device.push(b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n",
-                    "/etc/systemd/system/aziot-tpmd.service.d/idle.conf")
-        device.push(b"[Unit]\nStartLimitIntervalSec=0\n", "/etc/systemd/system/aziot-tpmd.socket.d/limit.conf")
+        device.let_tpmd_idle()
         for _ in range(15):
             for call, word in (("start", "running"), ("stop", "ready")):
                 device.exec("sh", "-c", f"systemctl daemon-reload & systemctl {call} aziot-tpmd.service; wait", check=True)

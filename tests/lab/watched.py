@@ -66,6 +66,13 @@ class Watched(Device):
             return watcher.get("systemd") == "followed" and watcher.get("docker") == "followed"
         wait_until(followed, "the watcher to follow systemd and docker")
 
+    def let_tpmd_idle(self):
+        """aziot-tpmd.service as a program that does nothing, and may be started and stopped as often as one likes."""
+        self.push(b"[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n",
+                  "/etc/systemd/system/aziot-tpmd.service.d/idle.conf")
+        self.push(b"[Unit]\nStartLimitIntervalSec=0\n", "/etc/systemd/system/aziot-tpmd.socket.d/limit.conf")
+        self.exec("systemctl", "daemon-reload", check=True)
+
     def pid_of(self, container):
         return self.docker("inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
 

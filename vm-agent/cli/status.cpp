@@ -217,11 +217,11 @@ void keep_drawing(const Context& context, const Tree& tree) {
         if (const auto text = text_in(now->data, "observed_at") + to_json(*now); text != std::exchange(drawn, text))
             draw(context, *now);
     };
-    if (watched()) {
-        file.emplace(loop, std::vector<std::string>{places::runtime_folder}, redraw);
-        file->start();  // first, so that no change falls between
-        redraw();
-    } else {
+    file.emplace(loop, std::vector<std::string>{places::runtime_folder}, redraw);
+    file->start();  // first, so that no change falls between
+    redraw();
+    if (drawn.empty()) {
+        file.reset();
         WatchOptions options;
         options.version = context.version;
         options.judged = [&](const Observations& seen, const Verdict& verdict) {

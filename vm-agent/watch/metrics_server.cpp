@@ -97,11 +97,10 @@ private:
 
 /// Keeps the acceptor: a client that has come before it is closed may still be handed over after that.
 template <class Protocol>
-void accept(std::shared_ptr<typename Protocol::acceptor> acceptor, const MetricsServer::Render& render,
+void accept(const std::shared_ptr<typename Protocol::acceptor>& acceptor, const MetricsServer::Render& render,
             const std::shared_ptr<unsigned>& clients) {
-    auto& from = *acceptor;
-    from.async_accept([acceptor, render, clients](const boost::system::error_code& fault,
-                                                  typename Protocol::socket socket) {
+    acceptor->async_accept([acceptor, render, clients](const boost::system::error_code& fault,
+                                                       typename Protocol::socket socket) {
         if (fault == asio::error::operation_aborted || !acceptor->is_open()) return;
         if (!fault && *clients < most_clients)
             std::make_shared<Session<Protocol>>(std::move(socket), render, clients)->start();

@@ -39,8 +39,9 @@ struct WatchOptions {
 };
 
 /// Follows a device in one thread and one loop: systemd, the container engine, files and the clock are descriptors in it,
-/// and nothing polls but for the disks. Every event changes the observations, which are then judged as `check` judges them; what the verdict
-/// changes goes to the log, the status file, the history and the metrics. Losing a source is an observation.
+/// and nothing polls but for the disks. Every event changes the observations, which are then judged as `check` judges
+/// them; what the verdict changes goes to the log, the status file, the history and the metrics. Losing a source is an
+/// observation.
 class Watcher {
 public:
     Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions options);

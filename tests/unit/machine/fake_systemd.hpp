@@ -1,14 +1,18 @@
 #pragma once
 
+#include <stdlib.h>
+
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <boost/process/args.hpp>
@@ -191,6 +195,25 @@ private:
     std::thread thread_;
     std::atomic<bool> ended_{false};
     std::uint32_t last_job_ = 0;
+};
+
+/// A bus of the test's own, and a systemd on it once the test makes one.
+class WithBus : public ::testing::Test {
+protected:
+    WithBus() {
+        std::string pattern = "/tmp/eflow-bus-XXXXXX";
+        folder_ = mkdtemp(pattern.data());
+        bus_.emplace(folder_);
+    }
+    ~WithBus() override {
+        systemd_.reset();
+        bus_.reset();
+        std::filesystem::remove_all(folder_);
+    }
+
+    std::filesystem::path folder_;
+    std::optional<PrivateBus> bus_;
+    std::optional<FakeSystemd> systemd_;
 };
 
 }  // namespace eflow::testing

@@ -19,22 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::FakeSystemd;
-using testing::PrivateBus;
 using ::testing::HasSubstr;
 
-class SystemdServicesTest : public ::testing::Test {
+class SystemdServicesTest : public testing::WithBus {
 protected:
-    SystemdServicesTest() {
-        char name[] = "/tmp/eflow-systemd-XXXXXX";
-        folder_ = mkdtemp(name);
-        bus_ = std::make_unique<PrivateBus>(folder_);
-    }
-    ~SystemdServicesTest() override {
-        systemd_.reset();
-        bus_.reset();
-        fs::remove_all(folder_);
-    }
-
     static std::map<std::string, FakeSystemd::Unit> healthy() {
         std::map<std::string, FakeSystemd::Unit> units;
         for (const char* name : aziot_services) units[name] = {};
@@ -47,7 +35,7 @@ protected:
 
     /// An `iotedge` that does what upstream's does here: the jobs run, and it exits 0 whatever became of them.
     ApplyOutcome apply(std::map<std::string, FakeSystemd::Unit> units, const std::string& script_end = "exit 0") {
-        systemd_ = std::make_unique<FakeSystemd>(bus_->address, std::move(units));
+        systemd_.emplace(bus_->address, std::move(units));
         const fs::path iotedge = folder_ / "iotedge";
         std::ofstream(iotedge) << "#!/bin/sh\n[ \"$*\" = 'config apply -c /etc/aziot/config.toml' ] || exit 99\n"
                                << "dbus-send --bus='" << bus_->address
@@ -63,10 +51,6 @@ protected:
         EXPECT_TRUE(services.can_apply());
         return services.apply(30s);
     }
-
-    fs::path folder_;
-    std::unique_ptr<PrivateBus> bus_;
-    std::unique_ptr<FakeSystemd> systemd_;
 };
 
 TEST_F(SystemdServicesTest, AGoodApplyIsGood) {

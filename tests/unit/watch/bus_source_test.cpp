@@ -1,10 +1,5 @@
 #include "vm-agent/watch/bus_source.hpp"
 
-#include <stdlib.h>
-
-#include <filesystem>
-#include <optional>
-
 #include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
 
@@ -13,25 +8,7 @@
 namespace eflow::testing {
 namespace {
 
-namespace fs = std::filesystem;
-
-class BusSources : public ::testing::Test {
-protected:
-    BusSources() {
-        char name[] = "/tmp/eflow-bus-XXXXXX";
-        folder_ = mkdtemp(name);
-        bus_.emplace(folder_);
-    }
-    ~BusSources() override {
-        systemd_.reset();
-        bus_.reset();
-        fs::remove_all(folder_);
-    }
-
-    fs::path folder_;
-    std::optional<PrivateBus> bus_;
-    std::optional<FakeSystemd> systemd_;
-};
+class BusSources : public WithBus {};
 
 TEST_F(BusSources, AUnitThatChangesWhileOthersAreReadIsAsItBecame) {
     const std::string early = "aziot-certd.service";
