@@ -6,6 +6,7 @@
 
 #include "host-shim/request.hpp"
 #include "shared/failure.hpp"
+#include "shared/written_text.hpp"
 
 namespace eflow {
 
@@ -15,7 +16,7 @@ using nlohmann::json;
 
 [[noreturn]] void refuse(const std::string& why) {
     throw Failure(ExitCode::refused, "the autodeploy configuration cannot be used: " + why,
-                  "Mend it, or give the values as options or in a device.toml.");
+                  "Correct it, or give the values as options or in a device.toml.");
 }
 
 bool is_set(const json& value) {
@@ -63,6 +64,23 @@ bool yes(const json& from, const char* key) {
     return word.size() == 3 && (word[0] | 32) == 'y' && (word[1] | 32) == 'e' && (word[2] | 32) == 's';
 }
 
+bool same_word(std::string_view a, std::string_view b) {
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return (x | 32) == (y | 32); });
+}
+
+/// "3, column 14" for the byte at which a parser stopped, counted from one.
+std::string place_of(std::string_view text, std::size_t byte) {
+    const std::string_view before = text.substr(0, byte > 0 ? byte - 1 : 0);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const auto begin = before.rfind('\n');
+    const auto column = before.size() - (begin == std::string_view::npos ? 0 : begin + 1) + 1;
+    return std::to_string(line) + ", column " + std::to_string(column);
+}
+
+// The other types of eflowAutoDeploy.ps1 ($eflowProvisioningProperties).
+constexpr std::array<std::string_view, 4> other_types{"ManualConnectionString", "ManualX509", "DpsTPM", "DpsSymmetricKey"};
+
 // What this program reads, and what only describes the file.
 constexpr std::array<std::string_view, 20> read_keys{"schemaVersion",
                                                      "version",
@@ -103,13 +121,16 @@ std::string unused(const json& root) {
 }  // namespace
 
 AutodeployConfig parse_autodeploy(std::string_view source) {
-    // A byte order mark is what Windows editors put in front.
-    if (source.starts_with("\xef\xbb\xbf")) source.remove_prefix(3);
+    const auto text_of_it = written_text(source);
+    if (!text_of_it) refuse(text_fault(source));
     json root;
     try {
-        root = json::parse(source);
-    } catch (const json::exception& error) {
-        refuse(error.what());
+        root = json::parse(*text_of_it);
+    } catch (const json::parse_error& error) {
+        // The library's own words quote the text, where a key or a connection string may stand.
+        refuse("it is no JSON: line " + place_of(*text_of_it, error.byte));
+    } catch (const json::exception&) {
+        refuse("a number in it is out of range");
     }
     if (!root.is_object()) refuse("it is no JSON object");
     const json& provisioning = section(root, "eflowProvisioning");
@@ -118,10 +139,14 @@ AutodeployConfig parse_autodeploy(std::string_view source) {
     const json& user = section(root, "enduser");
 
     const std::string type = text(provisioning, "eflowProvisioning", "provisioningType").value_or("");
-    if (type.size() != 7 ||
-        !std::equal(type.begin(), type.end(), "dpsx509", [](char a, char b) { return (a | 32) == (b | 32); }))
-        refuse("eflowProvisioning.provisioningType is '" + type.substr(0, 40) +
-               "'; this program provisions with DpsX509");
+    if (!same_word(type, "DpsX509")) {
+        const auto known =
+            std::find_if(other_types.begin(), other_types.end(), [&](auto name) { return same_word(type, name); });
+        // Whatever else stands there may be a secret in the wrong place.
+        refuse("eflowProvisioning.provisioningType is " +
+               (known != other_types.end() ? std::string(*known) : std::string("missing or no known type")) +
+               "; this program provisions with DpsX509");
+    }
 
     AutodeployConfig config;
     config.device.scope_id = text(provisioning, "eflowProvisioning", "scopeId").value_or("");

@@ -6,7 +6,7 @@
 #include "host-shim/console.hpp"
 #include "host-shim/process.hpp"
 #include "host-shim/run.hpp"
-#include "host-shim/utf16.hpp"
+#include "shared/utf16.hpp"
 #include "host-shim/windows_host.hpp"
 #include "shared/exit_code.hpp"
 

@@ -18,81 +18,6 @@ std::string lowered(std::string_view text) {
     return out;
 }
 
-/// Everything that was said, in lower case: which stream a version of the module uses for what is not known.
-std::string everything(const Called& called) {
-    std::string text;
-    if (called.error) text += called.error->id + "\n" + called.error->message + "\n";
-    for (const auto& line : called.output) text += line + "\n";
-    for (const auto& line : called.said) text += line + "\n";
-    return lowered(text);
-}
-
-struct Words {
-    Trouble trouble;
-    std::string_view words;  ///< lower case
-};
-
-// Order matters: what names its cause precisely comes before what any failure says too.
-constexpr std::array known{
-    Words{Trouble::certificate_expired, "x509: certificate has expired"},
-    Words{Trouble::certificate_expired, "certificate has expired or is not yet valid"},
-    Words{Trouble::policy, "unauthorizedaccess"},
-    Words{Trouble::policy, "pssecurityexception"},
-    Words{Trouble::policy, "authorizationmanager check failed"},
-    Words{Trouble::policy, "cannot be loaded because running scripts is disabled"},
-    Words{Trouble::policy, "is not digitally signed"},
-    Words{Trouble::policy, "untrusted publisher"},
-    Words{Trouble::policy, "methodinvocationnotsupportedinconstrainedlanguage"},
-    Words{Trouble::already_provisioned, "previously provisioned"},
-    Words{Trouble::registration_id_refused, "registration id, and symmetric key may not be specified"},
-    Words{Trouble::leftover_files, "scp: "},
-    Words{Trouble::vm_missing, "virtual machine does not exist"},
-    Words{Trouble::vm_off, "eflow vm is off"},
-    Words{Trouble::access_denied, "permission denied (publickey"},
-    Words{Trouble::access_denied, "too many authentication failures"},
-    Words{Trouble::access_denied, "virtual machine name could not be retrieved"},
-    Words{Trouble::unreachable, "unable to connect virtual machine with ssh"},
-    Words{Trouble::unreachable, "connection refused"},
-    Words{Trouble::unreachable, "connection timed out"},
-    Words{Trouble::unreachable, "connection reset"},
-    Words{Trouble::not_provisioned, "failed to provision"},
-    Words{Trouble::not_provisioned, "service not running after provisioning"},
-};
-
-struct Advice {
-    Trouble trouble;
-    const char* meaning;
-    const char* remedy;
-};
-
-constexpr std::array advices{
-    Advice{Trouble::certificate_expired, "WSSDAgent's own certificate has expired, a year after EFLOW was installed",
-           "Renew it with updateWssdCert.ps1 of github.com/Azure/iotedge-eflow (eflow-util), then run this again."},
-    Advice{Trouble::policy, "PowerShell's execution policy keeps the EFLOW module out",
-           "Set-ExecutionPolicy AllSigned -Force, then run Get-EflowVm once in an elevated console of this account and "
-           "answer "
-           "[A] Always run, so that the module's publisher is trusted."},
-    Advice{Trouble::vm_missing, "There is no EFLOW VM", "Deploy it: run this again with --deploy."},
-    Advice{Trouble::vm_off, "The VM is off", "Start-EflowVm, then run this again."},
-    Advice{
-        Trouble::access_denied, "The VM does not let this Windows account in: only the one that created it may",
-        "Run this as the account that ran Deploy-Eflow; a VM for Intune or Configuration Manager must be deployed by "
-        "SYSTEM (--deploy)."},
-    Advice{Trouble::unreachable,
-           "The VM cannot be reached by SSH: it is starting, it bans this host for too many connections, or another "
-           "Windows "
-           "account created it",
-           "Wait a minute and run this again, as the account that ran Deploy-Eflow."},
-    Advice{Trouble::leftover_files, "Files of an earlier run stand in the way in the VM",
-           "Remove them: Invoke-EflowVmCommand 'sudo rm -rf /home/iotedge-user/certs /home/iotedge-user/private'"},
-    Advice{Trouble::registration_id_refused, "This version of the module takes no registration ID with DpsX509", ""},
-    Advice{Trouble::already_provisioned, "The module says that the VM was provisioned before", ""},
-    Advice{
-        Trouble::not_provisioned, "The module configured the VM, but the device did not come up",
-        "The agent's findings say why; so do the service's last log lines: Invoke-EflowVmCommand 'sudo iotedge system "
-        "logs'"},
-};
-
 std::optional<std::array<int, 2>> version_of(const std::string& text) {
     std::array<int, 2> parts{};
     const char* at = text.data();
@@ -120,17 +45,11 @@ std::string required_name(const HostFacts& facts, const std::string& cmdlet, std
 }  // namespace
 
 Trouble trouble_of(const Called& called) {
-    const std::string text = everything(called);
-    for (const auto& [trouble, words] : known) {
-        if (text.find(words) == std::string::npos) continue;
-        if (trouble == Trouble::leftover_files && text.find("permission denied") == std::string::npos) continue;
-        return trouble;
-    }
+    if (const CmdletFailure* known = recognise(called)) return known->trouble;
     return called.failed() ? Trouble::other : Trouble::none;
 }
 
 Finding explain(const std::string& id, const std::string& what, const Called& called) {
-    const Trouble trouble = trouble_of(called);
     std::string detail;
     if (called.timed_out) detail = "it took longer than it may";
     if (called.cancelled) detail = "it was cancelled";
@@ -143,9 +62,11 @@ Finding explain(const std::string& id, const std::string& what, const Called& ca
     for (const auto* lines : {&called.output, &called.said})
         for (std::size_t i = lines->size() > 8 ? lines->size() - 8 : 0; i < lines->size(); ++i)
             detail += (detail.empty() ? "" : "\n") + (*lines)[i].substr(0, 400);
-    for (const auto& advice : advices)
-        if (advice.trouble == trouble) return failed(id, what + ": " + advice.meaning, detail, advice.remedy);
-    return failed(id, what, detail, "Read what PowerShell says; run this again to pick up where it stopped.");
+    if (const CmdletFailure* known = recognise(called))
+        return failed(id, what + ": " + known->cause, detail, known->remedy);
+    return failed(id, what, detail,
+                  "This failure is not known here. Read what PowerShell says, C:\\ProgramData\\wssdagent\\log\\wssdagent.log "
+                  "and what Get-EflowLogs collects; run this again to pick up where it stopped.");
 }
 
 std::optional<std::string> parameter_name(const HostFacts& facts, const std::string& cmdlet,

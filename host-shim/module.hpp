@@ -6,32 +6,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host-shim/cmdlet_failures.hpp"
 #include "host-shim/host.hpp"
 #include "host-shim/request.hpp"
 
 namespace eflow {
 
-/// What versions of the EFLOW module differ in. Names are asked of the installed module, troubles are recognised by the
-/// words that the module is known to use (troubleshoot-iot-edge-for-linux-on-windows-common-errors, and transcripts in
-/// the issues of Azure/iotedge-eflow).
-
-enum class Trouble {
-    none,
-    registration_id_refused,  ///< this version takes none with DpsX509
-    already_provisioned,      ///< "previously provisioned (headless mode)"
-    leftover_files,           ///< an earlier copy belongs to another user
-    vm_off,
-    vm_missing,
-    access_denied,        ///< the VM knows another Windows account
-    unreachable,          ///< no SSH: banned, busy, or another account
-    certificate_expired,  ///< WSSDAgent's own, a year after installation
-    policy,               ///< the execution policy or its trust keeps the module out
-    not_provisioned,      ///< configured, but the device did not come up
-    other,
-};
+/// What versions of the EFLOW module differ in. Names are asked of the installed module; what its failures mean stands in
+/// cmdlet_failures.hpp.
 
 /// The trouble that a failed call, or a call that did not say OK, is in.
-Trouble trouble_of(const Called& called);
+[[nodiscard]] Trouble trouble_of(const Called& called);
 
 /// A finding for it: what it is in plain words, PowerShell's own error id and message, and what to do.
 Finding explain(const std::string& id, const std::string& what, const Called& called);

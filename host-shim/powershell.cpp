@@ -1,5 +1,7 @@
 #include "host-shim/powershell.hpp"
 
+#include <algorithm>
+
 #include <eflow_embedded_scripts.hpp>
 
 #include "shared/failure.hpp"
@@ -39,6 +41,21 @@ const json* table_of(const json& object, const char* key) {
 std::string tail_of(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.remove_suffix(1);
     return std::string(text.size() > 2000 ? text.substr(text.size() - 2000) : text);
+}
+
+/// The module tells of an exception that it caught itself, and gives nothing back: a failure like one that is thrown.
+std::optional<PowerShellError> exception_told_of(const Called& called) {
+    const auto at = std::find_if(called.said.begin(), called.said.end(), [](const std::string& line) {
+        return line.find("Exception caught!!!") != std::string::npos;
+    });
+    // A cmdlet that went on to its end says OK, True or what was asked for.
+    if (at == called.said.end() || !called.output.empty()) return std::nullopt;
+    std::string message;
+    for (auto line = at + 1; line != called.said.end(); ++line) {
+        const auto begin = line->find_first_not_of(" -\r\n\t");
+        if (begin != std::string::npos) message += (message.empty() ? "" : "\n") + line->substr(begin);
+    }
+    return PowerShellError{"call", "", message.empty() ? *at : message, {}};
 }
 
 }  // namespace
@@ -133,6 +150,8 @@ Called called_from(const json& answer) {
         // The exception may be as bare as "Failed to provision": what the cmdlet had to say before it is with it.
         for (const auto& heard : texts_of(answer, "heard"))
             if (heard != called.error->message) called.said.push_back(heard);
+    } else if (auto told = exception_told_of(called)) {
+        called.error = std::move(told);
     }
     return called;
 }

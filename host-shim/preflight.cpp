@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "host-shim/module.hpp"
+#include "shared/eflow_support.hpp"
 
 namespace eflow {
 
@@ -156,6 +157,10 @@ Findings judge_host(const Options& options, const HostFacts& facts) {
     findings.push_back(judge_vm(options, facts));
     findings.push_back(judge_account(facts));
     return findings;
+}
+
+void note_support(Findings& findings, const HostFacts& facts, std::chrono::system_clock::time_point now) {
+    if (facts.module) findings.push_back(judge_eflow_support(std::chrono::time_point_cast<std::chrono::seconds>(now)));
 }
 
 ExitCode exit_code_before_changes(const Findings& findings) {

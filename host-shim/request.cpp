@@ -101,7 +101,7 @@ void judge_leaf(Request& request, Host& host) {
     if (const auto* why = std::get_if<std::string>(&judged)) {
         request.findings.push_back(failed("identity.cert-readable", "The first certificate cannot be read",
                                           request.device.certificate + ": " + *why,
-                                          "Make the file anew; the leaf comes first."));
+                                          "Make the file again; the leaf comes first."));
         return;
     }
     request.leaf = std::get<LeafFacts>(judged);
@@ -124,7 +124,7 @@ void judge_deployment(const Options& options, Request& request) {
     if (options.accept_eula) request.deployment->accept_eula = true;
     for (const auto& fault : faults_of(*request.deployment))
         request.findings.push_back(failed("host.deployment", "Deploy-Eflow would not take this", fault,
-                                          "Mend [host.deploy] of the manifest."));
+                                          "Correct [host.deploy] of the manifest."));
     if (!request.deployment->accept_eula)
         request.findings.push_back(failed(
             "host.deployment", "Deploying accepts Microsoft's licence for EFLOW", "Nothing said that it is accepted",
@@ -154,13 +154,13 @@ std::string toml_text(std::string_view text) {
 Request make_request(const Options& options, Host& host) {
     Request request;
     if (!options.manifest.empty()) {
-        const SecretBytes text = read_or_refuse(host, options.manifest, "the manifest");
+        const SecretBytes bytes = read_or_refuse(host, options.manifest, "the manifest");
         // Relative paths are completed here, by the rules of this host, not by those of where this was compiled.
-        request.device = parse_manifest(text.reveal(), {});
+        request.device = parse_manifest(bytes.reveal(), {});
         const std::string folder = folder_of(options.manifest);
         request.device.certificate = on_host(request.device.certificate, folder);
         request.device.private_key = on_host(request.device.private_key, folder);
-        request.deployment = parse_deployment(text.reveal());
+        request.deployment = parse_deployment(bytes.reveal());
     } else if (!options.autodeploy_config.empty()) {
         const SecretBytes text = read_or_refuse(host, options.autodeploy_config, "the autodeploy configuration");
         AutodeployConfig config = parse_autodeploy(text.reveal());

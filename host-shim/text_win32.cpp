@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "host-shim/utf16.hpp"
+#include "shared/utf16.hpp"
 #include "host-shim/win32.hpp"
 #include "shared/failure.hpp"
 

@@ -3,6 +3,7 @@
 #include "host-shim/module.hpp"
 #include "host-shim/preflight.hpp"
 #include "host-shim/vm_session.hpp"
+#include "shared/eflow_support.hpp"
 #include "shared/failure.hpp"
 
 namespace eflow {
@@ -25,6 +26,7 @@ public:
         host.progress("looking at this host");
         facts_ = host.facts(for_facts);
         report.findings = judge_host(options, facts_);
+        note_support(report.findings, facts_, host.now());
         report.exit_code = exit_code_before_changes(report.findings);
     }
 
@@ -68,6 +70,7 @@ public:
         const Report agent = report_from_json(file->second);
         report.phase = agent.phase;
         append(report.findings, agent.findings);
+        keep_one_support_note(report.findings);
         report.changes.insert(report.changes.end(), agent.changes.begin(), agent.changes.end());
         report.data["agent"] = nlohmann::json::parse(file->second, nullptr, false);
         report.exit_code = agent.exit_code;

@@ -9,6 +9,7 @@
 #include "host-shim/state.hpp"
 #include "host-shim/tar.hpp"
 #include "host-shim/vm_session.hpp"
+#include "shared/eflow_support.hpp"
 #include "shared/failure.hpp"
 
 namespace eflow {
@@ -65,6 +66,7 @@ public:
         facts_ = host_.facts(for_facts);
         request_ = make_request(options_, host_);
         report_.findings = judge_host(options_, facts_);
+        note_support(report_.findings, facts_, host_.now());
         append(report_.findings, request_.findings);
         if (facts_.user && facts_.user->elevated) judge_state();
         describe_host();
@@ -156,13 +158,12 @@ private:
         facts_ = host_.facts(budget(for_facts));
         describe_host();
         const bool there = facts_.exists.value_or(false);
-        if (called.failed() || !there) {
+        // It says OK when it is through; a VM that is there proves nothing of its address and its runtime.
+        if (called.failed() || !there || !says(called, "OK")) {
             Finding finding =
                 explain("shim.deploy", there ? "Deploy-Eflow failed half way" : "Deploy-Eflow made no VM", called);
-            if (there)
-                finding.remedy =
-                    "Take the half-made VM away by uninstalling and installing EFLOW, then run this again. " +
-                    finding.remedy;
+            if (there && trouble_of(called) != Trouble::earlier_deployment)
+                finding.remedy += " Before that, remove the half-made VM: uninstall and install EFLOW.";
             fail(std::move(finding), there ? ExitCode::not_restored : ExitCode::apply_failed);
         }
         state_.deployed_by = facts_.user ? facts_.user->sid : "";
@@ -266,14 +267,14 @@ private:
             save_state();
             return;
         }
-        for (const Trouble fatal : {Trouble::vm_off, Trouble::vm_missing, Trouble::access_denied, Trouble::unreachable,
-                                    Trouble::certificate_expired, Trouble::policy})
-            if (trouble == fatal)
-                fail(explain("shim.provision", "Provision-EflowVm failed", called), ExitCode::machine_lacks);
+        const bool outside = trouble != Trouble::none && trouble != Trouble::other && !agent_completes(trouble);
+        if (called.failed() && outside)
+            fail(explain("shim.provision", "Provision-EflowVm failed", called), code_of(called, ExitCode::machine_lacks));
         if (called.cancelled)
             fail(explain("shim.provision", "Provision-EflowVm was cancelled", called), ExitCode::timed_out);
         // Half done or not at all: the agent completes it, and its word is what counts.
         module_trouble_ = explain("shim.provision", "Provision-EflowVm did not say OK", called);
+        module_failed_ = called.failed() && !agent_completes(trouble);
         record(*current_, "failed");
         current_ = nullptr;
     }
@@ -304,8 +305,10 @@ private:
         const Report outcome = agent_report(answer, "report", "code");
         take_over(outcome, answer);
         if (module_trouble_) {
-            if (outcome.exit_code == ExitCode::done) module_trouble_->severity = Severity::warning;
+            if (outcome.exit_code == ExitCode::done && !module_failed_) module_trouble_->severity = Severity::warning;
             report_.findings.push_back(*module_trouble_);
+            // The device is up by the agent's word; that a cmdlet failed for a reason nobody knows is not done either.
+            if (report_.exit_code == ExitCode::done && module_failed_) report_.exit_code = ExitCode::something_failed;
         }
         if (outcome.exit_code != ExitCode::done)
             fail(failed("shim.finish", "The agent in the VM did not bring the device up",
@@ -321,7 +324,11 @@ private:
         const Called called = host_.call("Verify-EflowVm", nlohmann::json::object(), budget(for_a_command), false);
         if (called.failed() || !says(called, "True")) {
             Finding finding = explain("shim.verify", "Verify-EflowVm does not confirm the VM", called);
-            finding.severity = Severity::warning;
+            // The device is up: that nobody waited for a confirmation takes nothing from it.
+            if (called.timed_out || called.cancelled)
+                finding.severity = Severity::warning;
+            else if (report_.exit_code == ExitCode::done)
+                report_.exit_code = ExitCode::something_failed;
             report_.findings.push_back(finding);
         }
     }
@@ -428,6 +435,7 @@ private:
     void take_over(const Report& agent, const VmAnswer& answer) {
         report_.phase = agent.phase;
         append(report_.findings, agent.findings);
+        keep_one_support_note(report_.findings);
         report_.changes = agent.changes;
         report_.exit_code = agent.exit_code;
         const auto file = answer.files.find("report");
@@ -449,7 +457,7 @@ private:
             report_.findings.push_back(failed(
                 "host.account", "Another Windows account deployed this VM, and only that one can reach it",
                 "It was deployed by " + state_.deployed_by + "; this is " + facts_.user->name + ", " + facts_.user->sid,
-                "Run this as that account. If the VM was deployed anew since, give --restart."));
+                "Run this as that account. If the VM was deployed again since, give --restart."));
         if (!state_.covers(request_)) {
             const std::string deployed_by = state_.deployed_by;
             state_ = state_for(request_);
@@ -490,6 +498,7 @@ private:
     std::string staged_certificate_;
     std::string staged_key_;
     std::optional<Finding> module_trouble_;
+    bool module_failed_ = false;  ///< in a way that the agent is not known to complete
     State state_;
     Report report_;
 };

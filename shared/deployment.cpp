@@ -8,6 +8,7 @@
 
 #include "shared/failure.hpp"
 #include "shared/manifest.hpp"
+#include "shared/written_text.hpp"
 
 namespace eflow {
 
@@ -103,14 +104,14 @@ bool is_ip4(std::string_view text) {
     std::string all;
     for (const auto& fault : faults) all += (all.empty() ? "" : "; ") + fault;
     throw Failure(ExitCode::refused, "the manifest cannot be used: " + all,
-                  "Mend [host.deploy]; it knows cpu, memory_mb, disk_gb, accept_eula, accept_optional_telemetry and "
+                  "Correct [host.deploy]; it knows cpu, memory_mb, disk_gb, accept_eula, accept_optional_telemetry and "
                   "network.");
 }
 
 }  // namespace
 
 std::optional<Deployment> parse_deployment(std::string_view manifest) {
-    std::istringstream stream{std::string(manifest)};
+    std::istringstream stream{written_text(manifest).value_or(std::string(manifest))};
     const toml::value root = toml::parse(stream, "device.toml");
     if (root.as_table().count("host") == 0) return std::nullopt;
     std::vector<std::string> faults;

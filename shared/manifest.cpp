@@ -9,6 +9,7 @@
 
 #include "shared/failure.hpp"
 #include "shared/toml_guard.hpp"
+#include "shared/written_text.hpp"
 
 namespace eflow {
 
@@ -19,7 +20,7 @@ constexpr std::size_t longest_name = 128;  // of a key whose edit distance is as
 
 [[noreturn]] void refuse(const std::string& faults) {
     throw Failure(ExitCode::refused, "the manifest cannot be used: " + faults,
-                  "Mend it; schema = 1 knows the tables [provisioning], [identity], [edge] and [host].");
+                  "Correct it; schema = 1 knows the tables [provisioning], [identity], [edge] and [host].");
 }
 
 /// Reads one table strictly: what was not asked for by the end is unknown.
@@ -91,11 +92,13 @@ std::optional<std::string> completed(const std::optional<std::string>& path, con
     return completed(*path, folder);
 }
 
-toml::value parsed(std::string_view text) {
-    if (text.size() > largest) refuse("it has more than 1 MiB");
-    if (const auto hazard = toml_hazard(text)) refuse(*hazard);
+toml::value parsed(std::string_view bytes) {
+    if (bytes.size() > largest) refuse("it has more than 1 MiB");
+    const auto text = written_text(bytes);
+    if (!text) refuse(text_fault(bytes));
+    if (const auto hazard = toml_hazard(*text)) refuse(*hazard);
     try {
-        std::istringstream stream{std::string(text)};
+        std::istringstream stream{*text};
         return toml::parse(stream, "device.toml");
     } catch (const toml::exception& error) {
         const std::string what = error.what();

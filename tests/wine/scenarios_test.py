@@ -363,6 +363,12 @@ class StepFails(Scenario):
         self.assertEqual((result.code, result.outcomes()["provision"], result.outcomes()["finish"]), (0, "failed", "done"))
         self.assertIn("TestError", result.finding("shim.provision", "warning")["detail"])
 
+    def test_provision_for_a_reason_nobody_knows_is_not_done(self):
+        self.world.hooks["Provision-EflowVm"] = fails("something nobody has met", "TestError")
+        result = self.provision()
+        self.assertEqual((result.code, result.outcomes()["finish"]), (1, "done"))
+        result.finding("shim.provision")
+
     def test_provision_and_the_agent_cannot(self):
         self.world.hooks["Provision-EflowVm"] = fails("Failed to provision", "TestError")
         finding = {"id": "cloud.registration", "severity": "failed", "summary": "DPS refuses", "detail": "404208",
@@ -393,8 +399,8 @@ class StepFails(Scenario):
     def test_verify(self):
         self.world.hooks["Verify-EflowVm"] = lambda _: (["False"], [])
         result = self.provision()
-        self.assertEqual(result.code, 0)
-        result.finding("shim.verify", "warning")
+        self.assertEqual(result.code, 1)
+        result.finding("shim.verify")
 
     def test_agent_prints_garbage(self):
         self.vm.answer("post-install", "}{ \x1b[2J", 0)
@@ -408,6 +414,46 @@ class StepFails(Scenario):
         result = self.provision()
         self.assertEqual(result.code, 4)
         self.assertIn("language mode", result.finding("shim.run")["summary"])
+
+
+class WhatPeopleMeet(Scenario):
+    """Failures of the module in its own words, and what the remedy names."""
+
+    DEPLOYMENTS = {"Signer is not trusted": "Import-Certificate",
+                   "nodectl.exe compute virtualmachine create failed to execute [Error: Unable to Start HCS VM]": "virtualization",
+                   "nodectl.exe compute vm show --name A-EFLOW failed to execute [unable to filter entity: Not Found]": "uninstall",
+                   "Failed to acquire IP address for virtual machine": "DHCP",
+                   "The virtual switch 'EFLOW' of type 'External' is not found": "New-VMSwitch",
+                   "Unsupported: Required feature 'Microsoft-Hyper-V' is not available in this Windows edition.": "Hyper-V",
+                   "Not enough memory in the system to start the virtual machine": "memory_mb"}
+
+    def test_deployments(self):
+        for words, named in self.DEPLOYMENTS.items():
+            with self.subTest(words):
+                self.world.exists, self.world.power = False, "Off"
+                self.world.hooks["Deploy-Eflow"] = fails(words, "TestError")
+                result = self.provision("--deploy", "--accept-eula")
+                self.assertEqual(result.code, 5)
+                self.assertIn(named, result.finding("shim.deploy")["remedy"])
+
+    def test_a_deployment_that_only_tells_of_its_exception(self):
+        self.world.exists, self.world.power = False, "Off"
+        self.world.hooks["Deploy-Eflow"] = lambda _: ([], ["Exception caught!!!", " - Not enough CPU cores available."])
+        result = self.provision("--deploy", "--accept-eula")
+        self.assertEqual(result.code, 5)
+        self.assertIn("cpu in [host.deploy]", result.finding("shim.deploy")["remedy"])
+
+    def test_wssdagent_is_gone(self):
+        self.world.hooks["Provision-EflowVm"] = fails("wssdagent is unreachable, please retry...")
+        result = self.provision()
+        self.assertEqual(result.code, 4)
+        self.assertIn("Restart-Service -Name wssdagent", result.finding("shim.provision")["remedy"])
+
+    def test_the_end_of_support_is_said_once(self):
+        result = self.provision()
+        self.assertEqual(result.code, 0)
+        self.assertEqual([one["severity"] for one in result.report["findings"] if one["id"] == "host.support-ended"],
+                         ["warning"])
 
 
 class Timeouts(Scenario):

@@ -4,6 +4,7 @@
 #include "host-shim/pem.hpp"
 #include "host-shim/preflight.hpp"
 #include "host-shim/request.hpp"
+#include "shared/eflow_support.hpp"
 #include "shared/failure.hpp"
 #include "tests/unit/host-shim/fake_host.hpp"
 
@@ -59,6 +60,24 @@ TEST(Preflight, WhatCannotBeSeenIsNoFailureWhereItDecidesNothing) {
     EXPECT_EQ(judged([](HostFacts& facts) { facts.windows.reset(); }), "");
     EXPECT_EQ(judged([](HostFacts& facts) { facts.windows->build = "?"; }), "");
     EXPECT_EQ(judged([](HostFacts& facts) { facts.powershell.reset(); }), "");
+}
+
+TEST(Preflight, TheEndOfSupportIsANoteAndSaidOnce) {
+    using namespace std::chrono;
+    FakeHost host;
+    Findings findings;
+    note_support(findings, host.seen, sys_days(year(2026) / 11 / 9));
+    note_support(findings, host.seen, sys_days(year(2026) / 11 / 10));
+    ASSERT_EQ(findings.size(), 2U);
+    EXPECT_EQ(findings[0].severity, Severity::ok);
+    EXPECT_EQ(findings[1].severity, Severity::warning);
+    EXPECT_EQ(findings[1].id, "host.support-ended");
+    keep_one_support_note(findings);
+    EXPECT_EQ(findings.size(), 1U);
+    host.seen.module.reset();
+    findings.clear();
+    note_support(findings, host.seen, sys_days(year(2027) / 1 / 1));
+    EXPECT_TRUE(findings.empty());
 }
 
 TEST(Preflight, ExitCodes) {
@@ -249,6 +268,56 @@ TEST(Autodeploy, IsReadAndTheRestIsNamed) {
           R"({"eflowProvisioning":{"provisioningType":"DpsX509","scopeId":7}})",
           R"({"eflowProvisioning":{"provisioningType":"DpsX509"},"vmConfig":{"cpuCount":"many"}})"})
         EXPECT_THROW(parse_autodeploy(bad), Failure) << bad;
+}
+
+std::string refusal_of(const std::string& autodeploy) {
+    try {
+        parse_autodeploy(autodeploy);
+    } catch (const Failure& failure) {
+        return failure.what();
+    }
+    return "";
+}
+
+TEST(Autodeploy, ABrokenFileSaysWhereAndNothingOfWhatStandsThere) {
+    const std::string secret = "c2VjcmV0IG9mIHRoZSBkZXZpY2U=";
+    const std::string broken = refusal_of("{\n \"eflowProvisioning\": {\"symmKey\": \"" + secret + "\",\n  \"x\": " + secret + "}}");
+    EXPECT_NE(broken.find("line 3, column 8"), std::string::npos) << broken;
+    for (const std::string& text :
+         {broken, refusal_of("{\"symmKey\": \"" + secret), refusal_of("{\"symmKey\": \"" + secret + "\x01\"}"),
+          refusal_of(R"({"eflowProvisioning":{"provisioningType":")" + secret + R"("}})"),
+          refusal_of(R"({"eflowProvisioning":")" + secret + R"("})"), refusal_of("\"" + secret + "\""),
+          refusal_of(R"({"eflowProvisioning":{"provisioningType":"DpsX509"},"vmConfig":{"cpuCount":")" + secret + R"("}})"),
+          refusal_of("\xe9" + secret), refusal_of("1e99999 " + secret)}) {
+        EXPECT_NE(text, "");
+        EXPECT_EQ(text.find("c2Vj"), std::string::npos) << text;
+    }
+    EXPECT_NE(refusal_of(R"({"eflowProvisioning":{"provisioningType":"dpstpm"}})").find("DpsTPM"), std::string::npos);
+}
+
+/// As Windows PowerShell writes a text with `>` (UTF-16, little end first) and other editors do.
+std::vector<std::string> as_editors_write(std::string_view text) {
+    std::string little = "\xff\xfe";
+    std::string big = "\xfe\xff";
+    for (const char c : text) {
+        little += std::string{c, '\0'};
+        big += std::string{'\0', c};
+    }
+    return {"\xef\xbb\xbf" + std::string(text), little, big, little.substr(2)};
+}
+
+TEST(Request, FilesAreReadAsWindowsEditorsWriteThem) {
+    for (const auto& manifest : as_editors_write(manifest_text)) {
+        FakeHost host;
+        host.files["C:\\id\\device.toml"] = manifest;
+        const Request request = requested(host, {"provision", "--manifest", "C:\\id\\device.toml"});
+        EXPECT_FALSE(request.refused());
+        EXPECT_EQ(request.device.scope_id, "0ne00A1B2C3");
+        EXPECT_EQ(request.deployment->cpu, 2);
+    }
+    for (const auto& autodeploy : as_editors_write(
+             R"({"eflowProvisioning":{"provisioningType":"DpsX509","scopeId":"S","identityCertPath":"C"}})"))
+        EXPECT_EQ(parse_autodeploy(autodeploy).device.scope_id, "S");
 }
 
 }  // namespace

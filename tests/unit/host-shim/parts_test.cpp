@@ -10,8 +10,8 @@
 #include "host-shim/render.hpp"
 #include "host-shim/state.hpp"
 #include "host-shim/tar.hpp"
-#include "host-shim/utf16.hpp"
 #include "shared/failure.hpp"
+#include "shared/utf16.hpp"
 
 namespace eflow {
 namespace {

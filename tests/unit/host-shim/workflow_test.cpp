@@ -169,9 +169,49 @@ TEST(Workflow, OkIsNoProofAndFailureIsNoEnd) {
     EXPECT_EQ(outcome(completed.report, "finish"), "done");
 }
 
+TEST(Workflow, ACmdletThatFailedForAnUnknownReasonIsNeverDone) {
+    FakeHost host;
+    host.replies["Provision-EflowVm"] = [](auto) { return FakeHost::error("something nobody has met"); };
+    const Ran ran = run(host, provision_arguments());
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(outcome(ran.report, "finish"), "done");
+    EXPECT_NE(find(ran.report, "shim.provision", Severity::failed), nullptr);
+
+    FakeHost unconfirmed;
+    unconfirmed.replies["Verify-EflowVm"] = [](auto) { return FakeHost::error("no"); };
+    EXPECT_EQ(run(unconfirmed, provision_arguments()).code, 1);
+}
+
+TEST(Workflow, DeployIsDoneWhenItSaysOk) {
+    const auto deploy = [](FakeHost& host, bool leaves_a_vm, Called called) {
+        host.seen.exists = false;
+        host.seen.vm.reset();
+        host.replies["Deploy-Eflow"] = [&host, leaves_a_vm, called = std::move(called)](auto) {
+            host.seen.exists = leaves_a_vm;
+            if (leaves_a_vm) host.seen.vm = HostFacts::Vm{"PLANT7-EFLOW", "Running", ""};
+            return called;
+        };
+        return run(host, provision_arguments({"--deploy", "--accept-eula"}));
+    };
+    FakeHost well;
+    EXPECT_EQ(deploy(well, true, FakeHost::lines_of({"...", "OK"})).code, 0);
+    FakeHost half;
+    Called without_address;
+    without_address.said = {"Querying IP and MAC addresses", " - Failed to acquire IP address for virtual machine"};
+    const Ran half_made = deploy(half, true, without_address);
+    EXPECT_EQ(half_made.code, 6);
+    const Finding* finding = find(half_made.report, "shim.deploy");
+    ASSERT_NE(finding, nullptr);
+    EXPECT_NE(finding->summary.find("DHCP"), std::string::npos);
+    EXPECT_NE(finding->remedy.find("half-made"), std::string::npos);
+    FakeHost none;
+    EXPECT_EQ(deploy(none, false, FakeHost::error("Signer is not trusted")).code, 5);
+}
+
 TEST(Workflow, ProvisioningTroublesThatEndIt) {
     for (const char* words :
-         {"Cannot process request, EFLOW VM is OFF!", "x509: certificate has expired", "Permission denied (publickey).",
+         {"wssdagent is unreachable, please retry...", "Not enough memory in the system to start the virtual machine",
+          "Cannot process request, EFLOW VM is OFF!", "x509: certificate has expired", "Permission denied (publickey).",
           "Unable to connect virtual machine with SSH. Aborting.."}) {
         FakeHost host;
         host.replies["Provision-EflowVm"] = [&](auto) { return FakeHost::error(words); };

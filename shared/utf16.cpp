@@ -1,4 +1,4 @@
-#include "host-shim/utf16.hpp"
+#include "shared/utf16.hpp"
 
 namespace eflow {
 
