@@ -123,6 +123,7 @@ public:
     RedactedConfig accepted(std::string_view text) {
         Path table;
         Path comment_table;
+        out_ += text.substr(0, mark_size(text));
         for (const auto& one : statements_of(text)) {
             const auto whole = text.substr(one.begin, one.end - one.begin);
             switch (one.kind) {

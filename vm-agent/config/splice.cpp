@@ -2,150 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <iterator>
 #include <utility>
 
 #include "shared/failure.hpp"
 #include "vm-agent/config/document.hpp"
+#include "vm-agent/config/edit.hpp"
 #include "vm-agent/config/judge.hpp"
-#include "vm-agent/config/statements.hpp"
 
 namespace eflow {
 
 namespace {
-
-using Path = std::vector<std::string>;
-
-/// A TOML basic string.
-std::string as_toml(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') {
-            out += '\\';
-            out += c;
-        } else if (byte < 0x20 || byte == 0x7f) {
-            std::array<char, 8> escape{};
-            std::snprintf(escape.data(), escape.size(), "\\u%04X", byte);
-            out += escape.data();
-        } else {
-            out += c;
-        }
-    }
-    return out + "\"";
-}
-
-std::string render(const ManagedConfig& managed) {
-    std::string text = "[provisioning]\nsource = \"dps\"\n";
-    text += "global_endpoint = " + as_toml(managed.global_endpoint) + "\n";
-    text += "id_scope = " + as_toml(managed.id_scope) + "\n";
-    if (managed.payload_uri) text += "payload = { uri = " + as_toml(*managed.payload_uri) + " }\n";
-    text += "\n[provisioning.attestation]\nmethod = \"x509\"\n";
-    if (managed.registration_id) text += "registration_id = " + as_toml(*managed.registration_id) + "\n";
-    text += "identity_cert = " + as_toml(managed.identity_cert_uri) + "\n";
-    text += "identity_pk = " + as_toml(managed.identity_pk_uri) + "\n";
-    return text;
-}
-
-std::string with_line_ends(const std::string& text, std::string_view like) {
-    const auto first = like.find('\n');
-    if (first == std::string_view::npos || first == 0 || like[first - 1] != '\r') return text;
-    std::string out;
-    for (const char c : text) out += c == '\n' ? std::string("\r\n") : std::string(1, c);
-    return out;
-}
-
-std::string_view slice(std::string_view text, const Statement& one) {
-    return text.substr(one.begin, one.end - one.begin);
-}
-
-/// `text` with the block set after it, an empty line between.
-std::string appended(std::string text, const std::string& block) {
-    const std::string line_end = with_line_ends("\n", text);
-    if (!text.empty() && text.back() != '\n') text += line_end;
-    if (!text.empty()) text += line_end;
-    return text + with_line_ends(block, text);
-}
-
-/// Replaces everything at or below `prefix` by `block` (empty to remove it), where the first of it stood; appends the
-/// block where nothing stood. Comments between what is replaced and the next header stay: they belong to that header.
-std::string replace_tables(std::string_view text, const Path& prefix, const std::string& block) {
-    const auto all = statements_of(text);
-    std::vector<bool> ours(all.size());
-    bool any = false;
-    bool only_top_level = true;
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        const bool statement = all[i].kind == Statement::Kind::header || all[i].kind == Statement::Kind::key_value;
-        ours[i] = statement && begins_with(all[i].path, prefix);
-        any = any || ours[i];
-        if (ours[i] && (all[i].kind == Statement::Kind::header || all[i].below_header)) only_top_level = false;
-    }
-    if (!any) return block.empty() ? std::string(text) : appended(std::string(text), block);
-
-    // A comment or blank line goes with ours when a key of ours follows it in the same section.
-    for (std::size_t i = all.size(); i-- > 0;) {
-        const bool between = all[i].kind == Statement::Kind::blank || all[i].kind == Statement::Kind::comment;
-        const bool key_of_ours =
-            i + 1 < all.size() && ours[i + 1] && all[i + 1].kind != Statement::Kind::header && all[i + 1].below_header;
-        if (between && key_of_ours) ours[i] = true;
-    }
-    // Blank lines alone between two sections of ours go too.
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (!ours[i]) continue;
-        std::size_t next = i + 1;
-        while (next < all.size() && all[next].kind == Statement::Kind::blank && !ours[next]) ++next;
-        if (next < all.size() && ours[next])
-            for (std::size_t blank = i + 1; blank < next; ++blank) ours[blank] = true;
-    }
-    const std::string fitting = with_line_ends(block, text);
-    // Headers end the part where top-level keys may stand, so a block cannot take the place of a top-level key.
-    if (only_top_level && !block.empty()) {
-        std::string rest;
-        for (std::size_t i = 0; i < all.size(); ++i)
-            if (!ours[i]) rest += slice(text, all[i]);
-        return appended(rest, block);
-    }
-    std::string out;
-    bool placed = block.empty();
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        if (!ours[i]) {
-            out += slice(text, all[i]);
-            continue;
-        }
-        const bool here = all[i].kind == Statement::Kind::header || all[i].below_header;
-        if (!placed && here) {
-            out += fitting;
-            placed = true;
-        }
-    }
-    return out;
-}
-
-/// Sets one key: its value replaced where it stands, else a line in its table, else a table at the end (or, for a
-/// top-level key, a line before everything else).
-std::string set_key(std::string_view text, const Path& table, const std::string& key, const std::string& value) {
-    Path path = table;
-    path.push_back(key);
-    const auto all = statements_of(text);
-    const Statement* after = nullptr;
-    for (const auto& one : all) {
-        if (one.kind == Statement::Kind::key_value && one.path == path)
-            return std::string(text.substr(0, one.value_begin)) + value + std::string(text.substr(one.value_end));
-        const bool in_table = one.kind == Statement::Kind::key_value && one.path.size() == path.size() &&
-                              begins_with(one.path, table) && one.below_header == !table.empty();
-        if ((one.kind == Statement::Kind::header && one.path == table) || in_table) after = &one;
-    }
-    const std::string line = key + " = " + value + "\n";
-    if (after != nullptr) {
-        std::string out(text.substr(0, after->end));
-        if (out.back() != '\n') out += '\n';
-        return out + with_line_ends(line, text) + std::string(text.substr(after->end));
-    }
-    if (table.empty()) return with_line_ends(line + (text.empty() ? "" : "\n"), text) + std::string(text);
-    std::string header = "[";
-    for (const auto& part : table) header += (header.size() > 1 ? "." : "") + part;
-    return appended(std::string(text), header + "]\n" + line);
-}
 
 std::string described(const ProvisioningSeen& seen) {
     if (seen.source == "dps" && seen.method == "x509" && !seen.identity_cert)
@@ -193,7 +60,7 @@ Finding judge_existing(const toml::value& root, const std::optional<Provisioning
         const std::string detail = "/etc/aziot/config.toml provisions this device by " + described(*seen);
         if (force)
             return warning(id, "Another provisioning method is replaced, as asked", detail,
-                           "The previous config.toml is kept.");
+                           "The previous config.toml is kept: eflow-agent undo brings it back.");
         return failed(id, "Another provisioning method stands in config.toml", detail,
                       "If this device is to change over to DPS X.509, say --force; --dry-run --force shows the "
                       "difference first.");
@@ -201,108 +68,162 @@ Finding judge_existing(const toml::value& root, const std::optional<Provisioning
     if (seen->id_scope != managed.id_scope)
         return warning(id, "The device moves to another ID scope",
                        "from " + seen->id_scope.value_or("none") + " to " + managed.id_scope,
-                       "If that is not meant, undo it: the previous config.toml is kept.");
+                       "If that is not meant: sudo eflow-agent undo");
     return ok(id, "config.toml provisions this device by DPS X.509 already");
 }
 
-bool same_provisioning(const toml::value& root, const ManagedConfig& managed) {
-    const toml::value* provisioning = value_at(root, {"provisioning"});
-    const toml::value* attestation = value_at(root, {"provisioning", "attestation"});
-    if (provisioning == nullptr || !provisioning->is_table() || attestation == nullptr || !attestation->is_table())
-        return false;
-    const std::size_t keys = managed.payload_uri ? 5 : 4;
-    const std::size_t attestation_keys = managed.registration_id ? 4 : 3;
-    return provisioning->as_table().size() == keys && attestation->as_table().size() == attestation_keys &&
-           text_at(root, {"provisioning", "source"}) == "dps" &&
-           text_at(root, {"provisioning", "global_endpoint"}) == managed.global_endpoint &&
-           text_at(root, {"provisioning", "id_scope"}) == managed.id_scope &&
-           text_at(root, {"provisioning", "payload", "uri"}) == managed.payload_uri &&
-           text_at(root, {"provisioning", "attestation", "method"}) == "x509" &&
-           text_at(root, {"provisioning", "attestation", "registration_id"}) == managed.registration_id &&
-           text_at(root, {"provisioning", "attestation", "identity_cert"}) == managed.identity_cert_uri &&
-           text_at(root, {"provisioning", "attestation", "identity_pk"}) == managed.identity_pk_uri;
+/// One thing that is to be so: the key has this text, or is gone.
+struct Edit {
+    KeyPath path;
+    std::optional<std::string> text;
+    Remark remark = Remark::stays;
+};
+
+const toml::value* at(const toml::value& root, const KeyPath& path) {
+    const toml::value* found = &root;
+    for (const auto& part : path) {
+        if (!found->is_table()) return nullptr;
+        const auto& table = found->as_table();
+        const auto next = table.find(part);
+        if (next == table.end()) return nullptr;
+        found = &next->second;
+    }
+    return found;
 }
 
-/// `root` without what `managed` sets: the part that must come through unchanged.
-toml::value unmanaged(toml::value root, const ManagedConfig& managed) {
-    auto& top = root.as_table();
-    const auto erase_in = [](toml::value& holder, std::initializer_list<const char*> path) {
-        toml::value* at = &holder;
-        for (auto key = path.begin(); key != path.end(); ++key) {
-            if (!at->is_table() || at->as_table().count(*key) == 0) return;
-            if (key + 1 == path.end()) {
-                at->as_table().erase(*key);
-                return;
-            }
-            at = &at->as_table()[*key];
-        }
+bool is_text(const toml::value* value, const std::string& text) {
+    return value != nullptr && value->is_string() && value->as_string() == text;
+}
+
+/// Settings of the other sources and methods (super_config.rs ManualProvisioning, DpsAttestationMethod,
+/// CertIssuanceOptions): beside DPS X.509 from files they would be dead, or secrets that nothing needs any more.
+struct Foreign {
+    KeyPath path;
+    bool secret = false;
+};
+const std::vector<Foreign>& foreign() {
+    static const std::vector<Foreign> all{
+        {{"provisioning", "connection_string"}, true},
+        {{"provisioning", "iothub_hostname"}},
+        {{"provisioning", "device_id"}},
+        {{"provisioning", "authentication"}, true},
+        {{"provisioning", "attestation", "symmetric_key"}, true},
     };
-    top.erase("provisioning");
-    if (managed.hostname) top.erase("hostname");
-    if (managed.trust_bundle_uri) top.erase("trust_bundle_cert");
-    if (managed.edge_ca) top.erase("edge_ca");
-    if (managed.agent_image || managed.proxy) {
-        for (const char* key : {"name", "type"}) erase_in(root, {"agent", key});
-        erase_in(root, {"agent", "config", "image"});
-        erase_in(root, {"agent", "env", "https_proxy"});
-        for (const char* table : {"config", "env"})
-            if (const auto* one = value_at(root, {"agent", table});
-                one != nullptr && one->is_table() && one->as_table().empty())
-                erase_in(root, {"agent", table});
-        if (const auto* agent = value_at(root, {"agent"});
-            agent != nullptr && agent->is_table() && agent->as_table().empty())
-            top.erase("agent");
+    return all;
+}
+
+/// What IoT Edge would read [edge_ca] by in place of the pair of files (iotedge super_config.rs EdgeCa).
+constexpr std::array other_edge_ca{"method", "url", "common_name", "subject", "expiry_days", "auto_renew",
+                                   "auto_generated_edge_ca_expiry_days"};
+
+/// What DPS X.509 with these values needs, and nothing else: the rest of [provisioning] is its owner's.
+std::vector<Edit> provisioning_edits(const toml::value& root, const ManagedConfig& managed) {
+    std::vector<Edit> edits{{{"provisioning", "source"}, "dps"},
+                            {{"provisioning", "global_endpoint"}, managed.global_endpoint},
+                            {{"provisioning", "id_scope"}, managed.id_scope}};
+    if (managed.payload_uri) edits.push_back({{"provisioning", "payload", "uri"}, managed.payload_uri});
+    edits.push_back({{"provisioning", "attestation", "method"}, "x509"});
+    edits.push_back({{"provisioning", "attestation", "registration_id"}, managed.registration_id});
+    edits.push_back({{"provisioning", "attestation", "identity_cert"}, managed.identity_cert_uri});
+    edits.push_back({{"provisioning", "attestation", "identity_pk"}, managed.identity_pk_uri});
+    for (const auto& one : foreign())
+        if (at(root, one.path) != nullptr)
+            edits.push_back({one.path, std::nullopt, one.secret ? Remark::goes : Remark::stays});
+    return edits;
+}
+
+std::vector<Edit> edge_ca_edits(const toml::value& root, const ManagedConfig::EdgeCa& edge_ca, bool force,
+                                Findings& findings) {
+    if (value_at(root, {"edge_ca"}) != nullptr && !text_at(root, {"edge_ca", "cert"}) && !force) {
+        findings.push_back(failed("config.matches-manifest", "Another kind of Edge CA stands in config.toml",
+                                  "[edge_ca] there is not a pair of files", "If it is to be replaced, say --force."));
+        return {};
     }
-    return root;
+    std::vector<Edit> edits{{{"edge_ca", "cert"}, edge_ca.cert_uri}, {{"edge_ca", "pk"}, edge_ca.pk_uri}};
+    for (const char* key : other_edge_ca)
+        if (at(root, {"edge_ca", key}) != nullptr) edits.push_back({{"edge_ca", key}, std::nullopt});
+    return edits;
 }
 
 /// [agent] needs name, type and config.image as soon as it stands there at all (edgelet-settings ModuleSpec).
-std::string set_agent(std::string text, const toml::value& root, const ManagedConfig& managed, Findings& findings) {
+std::vector<Edit> agent_edits(const toml::value& root, const ManagedConfig& managed, Findings& findings) {
     const bool has_agent = value_at(root, {"agent"}) != nullptr;
     if (!has_agent && !managed.agent_image) {
         findings.push_back(
             failed("config.matches-manifest", "A proxy for edgeAgent needs its image",
                    "[agent.env] makes IoT Edge demand agent.name, agent.type and agent.config.image too",
                    "Set edge.agent_image in the manifest, for example mcr.microsoft.com/azureiotedge-agent:1.5."));
-        return text;
+        return {};
     }
-    if (!has_agent) {
-        text = set_key(text, {"agent"}, "name", as_toml("edgeAgent"));
-        text = set_key(text, {"agent"}, "type", as_toml("docker"));
+    std::vector<Edit> edits;
+    if (!has_agent) edits = {{{"agent", "name"}, "edgeAgent"}, {{"agent", "type"}, "docker"}};
+    if (managed.agent_image) edits.push_back({{"agent", "config", "image"}, managed.agent_image});
+    if (managed.proxy) edits.push_back({{"agent", "env", "https_proxy"}, managed.proxy});
+    return edits;
+}
+
+std::string applied_to_text(std::string text, const toml::value& root, const std::vector<Edit>& edits) {
+    for (const auto& edit : edits) {
+        const toml::value* stands = at(root, edit.path);
+        if (!edit.text) {
+            if (stands != nullptr) text = remove_value(text, edit.path, edit.remark);
+        } else if (!is_text(stands, *edit.text)) {
+            // A table of one key is written in one line: payload = { uri = "…" }.
+            const KeyPath table(edit.path.begin(), edit.path.end() - 1);
+            const bool payload = edit.path.back() == "uri" && at(root, table) == nullptr;
+            text = payload ? set_value(text, table, "{ uri = " + quoted_toml(*edit.text) + " }")
+                           : set_value(text, edit.path, quoted_toml(*edit.text));
+        }
     }
-    if (managed.agent_image) text = set_key(text, {"agent", "config"}, "image", as_toml(*managed.agent_image));
-    if (managed.proxy) text = set_key(text, {"agent", "env"}, "https_proxy", as_toml(*managed.proxy));
     return text;
 }
 
-std::string set_edge_ca(std::string text, const toml::value& root, const ManagedConfig::EdgeCa& edge_ca, bool force,
-                        Findings& findings) {
-    const bool stands = value_at(root, {"edge_ca"}) != nullptr;
-    const bool same =
-        stands && value_at(root, {"edge_ca"})->is_table() && value_at(root, {"edge_ca"})->as_table().size() == 2 &&
-        text_at(root, {"edge_ca", "cert"}) == edge_ca.cert_uri && text_at(root, {"edge_ca", "pk"}) == edge_ca.pk_uri;
-    if (same) return text;
-    if (stands && !text_at(root, {"edge_ca", "cert"}) && !force) {
-        findings.push_back(failed("config.matches-manifest", "Another kind of Edge CA stands in config.toml",
-                                  "[edge_ca] there is not a pair of files", "If it is to be replaced, say --force."));
-        return text;
+/// The same on the values: what the text must come to, and nothing else changed.
+toml::value applied_to_values(toml::value root, const std::vector<Edit>& edits) {
+    for (const auto& edit : edits) {
+        toml::value* table = &root;
+        for (std::size_t i = 0; i + 1 < edit.path.size() && table != nullptr; ++i) {
+            auto& keys = table->as_table();
+            const auto found = keys.find(edit.path[i]);
+            if (found != keys.end() && found->second.is_table())
+                table = &found->second;
+            else if (edit.text)
+                table = &(keys[edit.path[i]] = toml::value(toml::table()));
+            else
+                table = nullptr;
+        }
+        if (table == nullptr) continue;
+        auto& keys = table->as_table();
+        if (!edit.text)
+            keys.erase(edit.path.back());
+        else if (const auto found = keys.find(edit.path.back());
+                 found == keys.end() || !is_text(&found->second, *edit.text))
+            keys[edit.path.back()] = toml::value(*edit.text);
     }
-    return replace_tables(
-        text, {"edge_ca"},
-        "[edge_ca]\ncert = " + as_toml(edge_ca.cert_uri) + "\npk = " + as_toml(edge_ca.pk_uri) + "\n");
+    return root;
 }
 
-/// The proof: what was wanted stands there, and nothing else changed.
-void prove(const toml::value& before, const std::string& text, const ManagedConfig& managed) {
-    const auto after = parse_document(text);
-    const auto* root = std::get_if<toml::value>(&after);
-    if (root == nullptr || !same_provisioning(*root, managed) ||
-        unmanaged(*root, managed) != unmanaged(before, managed))
-        throw Failure(ExitCode::internal,
-                      "writing the provisioning into config.toml would have changed something else in it",
-                      "Nothing was changed. Write [provisioning] (and [agent], [edge_ca]) as plain tables, not as "
-                      "inline ones, and run "
-                      "this again; please report the file's shape.");
+[[noreturn]] void would_change_more() {
+    throw Failure(ExitCode::internal,
+                  "writing the provisioning into config.toml would have changed something else in it",
+                  "Nothing was changed. Write [provisioning] (and [agent], [edge_ca]) as plain tables, not as inline "
+                  "ones, and run this again; please report the file's shape.");
+}
+
+/// What of `edits` takes something out that is not ours, in words: `connection_string`, `authentication`.
+std::string named_drops(const toml::value& root, const std::vector<Edit>& edits) {
+    std::string text;
+    const auto add = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
+    for (const auto& edit : edits) {
+        const toml::value* stands = at(root, edit.path);
+        if (stands == nullptr) continue;
+        std::string dotted;
+        for (const auto& part : edit.path) dotted += (dotted.empty() ? "" : ".") + part;
+        // The registration ID is ours to leave out: the leaf's CN says it.
+        if (!edit.text && edit.path.back() != "registration_id") add(dotted);
+        if (edit.text && !stands->is_string()) add(dotted + " as it stood");
+    }
+    return text;
 }
 
 }  // namespace
@@ -314,17 +235,36 @@ Spliced splice(std::string_view existing, const ManagedConfig& managed, bool for
         spliced.findings.push_back(std::move(*finding));
         return spliced;
     }
-    const toml::value& before = std::get<toml::value>(parsed);
-    spliced.findings.push_back(judge_existing(before, read_provisioning(existing), managed, force));
+    toml::value before = std::move(std::get<toml::value>(parsed));
+    Findings& findings = spliced.findings;
+    findings.push_back(judge_existing(before, read_provisioning(existing), managed, force));
 
     std::string text(existing);
-    if (!same_provisioning(before, managed)) text = replace_tables(text, {"provisioning"}, render(managed));
-    if (managed.hostname) text = set_key(text, {}, "hostname", as_toml(*managed.hostname));
-    if (managed.trust_bundle_uri) text = set_key(text, {}, "trust_bundle_cert", as_toml(*managed.trust_bundle_uri));
-    if (managed.edge_ca) text = set_edge_ca(std::move(text), before, *managed.edge_ca, force, spliced.findings);
-    if (managed.agent_image || managed.proxy) text = set_agent(std::move(text), before, managed, spliced.findings);
-    if (gravest(spliced.findings) == Severity::failed) return spliced;
-    prove(before, text, managed);
+    // No table at all: nothing of it can stay.
+    if (const auto* provisioning = value_at(before, {"provisioning"});
+        provisioning != nullptr && !provisioning->is_table()) {
+        text = remove_table(text, {"provisioning"});
+        before.as_table().erase("provisioning");
+    }
+    std::vector<Edit> edits = provisioning_edits(before, managed);
+    const auto more = [&](std::vector<Edit> others) {
+        edits.insert(edits.end(), std::make_move_iterator(others.begin()), std::make_move_iterator(others.end()));
+    };
+    if (managed.hostname) more({{{"hostname"}, managed.hostname}});
+    if (managed.trust_bundle_uri) more({{{"trust_bundle_cert"}, managed.trust_bundle_uri}});
+    if (managed.edge_ca) more(edge_ca_edits(before, *managed.edge_ca, force, findings));
+    if (managed.agent_image || managed.proxy) more(agent_edits(before, managed, findings));
+    if (gravest(findings) == Severity::failed) return spliced;
+
+    if (const auto drops = named_drops(before, edits); !drops.empty())
+        findings.push_back(warning("config.matches-manifest", "Settings of another method are taken out of config.toml",
+                                   drops, "The diff shows them; eflow-agent undo brings them back."));
+    if (const auto kept = text_at(before, {"provisioning", "payload", "uri"}); kept && !managed.payload_uri)
+        findings.push_back(ok("config.payload", "The DPS payload that config.toml names stays", *kept));
+    text = applied_to_text(std::move(text), before, edits);
+    const auto after = parse_document(text);
+    const auto* root = std::get_if<toml::value>(&after);
+    if (root == nullptr || *root != applied_to_values(before, edits)) would_change_more();
     spliced.text = std::move(text);
     return spliced;
 }
@@ -336,10 +276,12 @@ Spliced remove_provisioning(std::string_view existing) {
         spliced.findings.push_back(std::move(*finding));
         return spliced;
     }
-    std::string text = replace_tables(existing, {"provisioning"}, {});
+    std::string text = remove_table(existing, {"provisioning"});
+    toml::value wanted = std::get<toml::value>(parsed);
+    wanted.as_table().erase("provisioning");
     const auto after = parse_document(text);
     const auto* root = std::get_if<toml::value>(&after);
-    if (root == nullptr || *root != unmanaged(std::get<toml::value>(parsed), {}))
+    if (root == nullptr || *root != wanted)
         throw Failure(ExitCode::internal,
                       "taking the provisioning out of config.toml would have changed something else in it",
                       "Nothing was changed. Take [provisioning] out by hand, then run this again.");

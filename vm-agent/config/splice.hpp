@@ -10,8 +10,8 @@
 
 namespace eflow {
 
-/// What we write into config.toml. [provisioning] and [provisioning.attestation] are ours whole; each optional edge
-/// setting, when given, replaces or adds that one key (or table) and leaves the rest.
+/// What we write into config.toml: these keys of [provisioning], and each optional edge setting that is given. Every
+/// other key stays; only those of another source or method, which DPS X.509 does not have, are taken out.
 struct ManagedConfig {
     std::string id_scope;
     std::string global_endpoint;
@@ -37,9 +37,10 @@ struct Spliced {
     Findings findings;
 };
 
-/// Puts `managed` into `existing` (empty for a new file). Every byte outside what we manage stays, comments and order
-/// included. Another provisioning method that stands there is replaced only with `force` (finding
-/// config.matches-manifest otherwise). Splicing the result again with the same input gives the same bytes.
+/// Puts `managed` into `existing` (empty for a new file). Every byte outside the values that must change stays:
+/// comments, order, indentation, the form of tables, line ends, a byte order mark. A payload that is not given stays.
+/// Another provisioning method is replaced only with `force`, and what is taken out with it is named (finding
+/// config.matches-manifest). Splicing the result again with the same input gives the same bytes.
 Spliced splice(std::string_view existing, const ManagedConfig& managed, bool force);
 
 /// `existing` without [provisioning] and its subtables: what deprovision leaves. Absent with a finding when it cannot

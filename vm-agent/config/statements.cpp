@@ -8,14 +8,13 @@ namespace {
 
 class Scanner {
 public:
-    explicit Scanner(std::string_view text) : text_(text) {}
+    explicit Scanner(std::string_view text, std::size_t at) : text_(text), at_(at) {}
 
     std::vector<Statement> run() {
         std::vector<Statement> all;
-        std::vector<std::string> table;
+        KeyPath table;
         bool below_header = false;
-        if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;
-        std::size_t begin = 0;
+        std::size_t begin = at_;
         while (at_ < text_.size()) {
             Statement one;
             one.begin = begin;
@@ -25,6 +24,8 @@ public:
                 while (peek() == '[') ++at_;
                 table = key_path();
                 one.path = table;
+                while (peek() == ']') ++at_;
+                one.value_begin = one.value_end = at_;
                 below_header = true;
             } else if (peek() == '#') {
                 one.kind = Statement::Kind::comment;
@@ -35,14 +36,35 @@ public:
                 if (peek() == '=') ++at_;
                 skip_space();
                 one.value_begin = at_;
-                one.value_end = skip_value();
+                one.value_end = skip_value(false);
                 one.below_header = below_header;
+                one.header_size = table.size();
             }
             skip_line();
             one.end = begin = at_;
             all.push_back(std::move(one));
         }
         return all;
+    }
+
+    /// From after the `{` of an inline table to its `}`.
+    std::vector<Member> members(const KeyPath& table) {
+        std::vector<Member> all;
+        for (;;) {
+            while (peek() == '#' || (at_ < text_.size() && std::string_view(" \t\r\n,").find(peek()) != std::string_view::npos)) {
+                if (peek() == '#')
+                    skip_line();
+                else
+                    ++at_;
+            }
+            if (at_ >= text_.size() || peek() == '}') return all;
+            Member one{table, at_, 0, 0};
+            for (auto& part : key_path()) one.path.push_back(std::move(part));
+            while (at_ < text_.size() && std::string_view(" \t\r\n=").find(peek()) != std::string_view::npos) ++at_;
+            one.value_begin = at_;
+            one.value_end = skip_value(true);
+            all.push_back(std::move(one));
+        }
     }
 
 private:
@@ -60,8 +82,8 @@ private:
     }
 
     /// `a . "b" . 'c'` up to what follows it.
-    std::vector<std::string> key_path() {
-        std::vector<std::string> path;
+    KeyPath key_path() {
+        KeyPath path;
         for (;;) {
             skip_space();
             path.push_back(key_part());
@@ -107,8 +129,9 @@ private:
         }
     }
 
-    /// To the end of the value; gives the byte after its last one that is no white space.
-    std::size_t skip_value() {
+    /// To the end of the value; gives the byte after its last one that is no white space. Within an inline table a comma
+    /// or the closing brace ends it, outside of one the line.
+    std::size_t skip_value(bool within) {
         int depth = 0;
         std::size_t end = at_;
         while (at_ < text_.size()) {
@@ -118,7 +141,7 @@ private:
                 end = at_ = std::min(at_, text_.size());
                 continue;
             }
-            if (depth == 0 && (c == '\n' || c == '#')) break;
+            if (depth == 0 && (within ? c == ',' || c == '}' : c == '\n' || c == '#')) break;
             if (c == '#') {
                 while (at_ < text_.size() && peek() != '\n') ++at_;
                 continue;
@@ -137,11 +160,19 @@ private:
 
 }  // namespace
 
-std::vector<Statement> statements_of(std::string_view text) {
-    return Scanner(text).run();
+std::size_t mark_size(std::string_view text) {
+    return text.starts_with("\xef\xbb\xbf") ? 3 : 0;
 }
 
-bool begins_with(const std::vector<std::string>& path, const std::vector<std::string>& prefix) {
+std::vector<Statement> statements_of(std::string_view text) {
+    return Scanner(text, mark_size(text)).run();
+}
+
+std::vector<Member> members_of(std::string_view text, std::size_t open, const KeyPath& path) {
+    return Scanner(text, open + 1).members(path);
+}
+
+bool begins_with(const KeyPath& path, const KeyPath& prefix) {
     return path.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), path.begin());
 }
 
