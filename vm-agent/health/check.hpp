@@ -25,6 +25,8 @@ const std::vector<Check>& checks();
 Findings judge_identity_area(const Observations& seen);
 Findings judge_config_area(const Observations& seen);
 Findings judge_services_area(const Observations& seen, const DpsAnswer& answer);
+/// services.restarts alone. `seen` has the units.
+Finding judge_restarts(const Observations& seen, const DpsAnswer& answer);
 Findings judge_modules_area(const Observations& seen);
 Findings judge_host_area(const Observations& seen);
 Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer);

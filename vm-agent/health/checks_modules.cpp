@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/restarts.hpp"
+#include "vm-agent/health/summary.hpp"
 
 namespace eflow {
 
@@ -161,21 +163,25 @@ Finding judge_storage(const Observations& seen) {
 Finding judge_loops(const Observations& seen) {
     constexpr auto id = "modules.restart-loops";
     std::string detail;
+    std::string over;
     std::string remedy;
     for (const auto& module : *seen.containers.value) {
         // What else runs on this engine is not the device's.
         if (!module.is_module() && module.name != "edgeAgent" && module.name != "edgeHub") continue;
-        const std::size_t ends = seen.memory.recent_ends(module.name, Stamp(seen.now));
-        const bool restarting =
-            module.state == "restarting" || (module.detail && module.detail->restart_count >= Memory::loop &&
-                                             is_lately(seen, module.detail->started, Memory::window));
-        if (ends < Memory::loop && !restarting) continue;
+        const Restarts restarts = restarts_of(seen, module);
+        if (!restarts.looping) {
+            if (restarts.since)
+                over += (over.empty() ? "" : "\n") + module.name + ": recovered at " +
+                        to_text(std::chrono::floor<std::chrono::seconds>(*restarts.since)) + " after " +
+                        std::to_string(restarts.ends) + " ends";
+            continue;
+        }
         detail += (detail.empty() ? "" : "\n") + module.name + ": " +
-                  (ends >= Memory::loop ? std::to_string(ends) + " ends in ten minutes" : module.status);
+                  (restarts.remembered ? std::to_string(restarts.ends) + " ends in ten minutes" : module.status);
         if (module.detail) detail += ", last exit " + explain_exit(module.detail->exit_code);
         remedy += (remedy.empty() ? "Read what it says before it ends: " : "; ") + log_of(module.name);
     }
-    if (detail.empty()) return ok(id, "No module ends again and again");
+    if (detail.empty()) return ok(id, "No module ends again and again", over);
     return failed(id, "A module ends and is restarted, again and again", detail, remedy);
 }
 

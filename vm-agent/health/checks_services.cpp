@@ -6,8 +6,6 @@ namespace eflow {
 
 namespace {
 
-constexpr unsigned many_restarts = 3;
-
 std::string id_of(std::string_view unit_name) {
     return "services." + std::string(unit_name.substr(0, unit_name.rfind('.')));
 }
@@ -129,26 +127,6 @@ Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
                       "sudo systemctl restart docker.service");
     }
     return ok(id, "docker.service is active and answers", state_of(unit));
-}
-
-/// Looping: by the watcher's memory of unwanted ends, and by systemd's own count when the last one is recent.
-Finding judge_restarts(const Observations& seen, const DpsAnswer& answer) {
-    constexpr auto id = "services.restarts";
-    std::string detail;
-    std::string remedy;
-    for (const auto& unit : *seen.units.value) {
-        if (unit.name == "aziot-identityd.service" && tries_again(answer)) continue;
-        const std::size_t ends = seen.memory.recent_ends(unit.name, Stamp(seen.now));
-        const bool counted = unit.restarts >= many_restarts && is_lately(seen, unit.changed, Memory::window);
-        if (ends < Memory::loop && !counted) continue;
-        detail += (detail.empty() ? "" : "\n") + unit.name + ": " +
-                  (ends >= Memory::loop ? std::to_string(ends) + " times in ten minutes"
-                                        : std::to_string(unit.restarts) + " times since it was started");
-        remedy += (remedy.empty() ? "Read what it says before it ends: " : "; ") + std::string("journalctl -u ") +
-                  unit.name + " -n 100";
-    }
-    if (detail.empty()) return ok(id, "No service is restarted again and again");
-    return failed(id, "A service ends and is restarted, again and again", detail, remedy);
 }
 
 Finding judge_last_error(const Observations& seen) {

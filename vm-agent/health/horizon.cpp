@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/restarts.hpp"
 
 namespace eflow {
 
@@ -55,11 +56,16 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
     if (seen.units.value)
         for (const auto& one : *seen.units.value) {
             if (one.restarts > 0) consider_lately(one.changed, Memory::window);
+            if (const Restarts restarts = restarts_of(seen, one); restarts.looping && restarts.steady)
+                earliest.consider(*restarts.steady + tick);
             if (one.active == "inactive") consider_lately(one.changed, restart_gap);
         }
     if (seen.containers.value)
-        for (const auto& one : *seen.containers.value)
+        for (const auto& one : *seen.containers.value) {
             if (one.detail && one.detail->restart_count > 0) consider_lately(one.detail->started, Memory::window);
+            if (const Restarts restarts = restarts_of(seen, one); restarts.looping && restarts.steady)
+                earliest.consider(*restarts.steady + tick);
+        }
     for (const auto& [name, ends] : seen.memory.ends)
         if (ends.size() >= Memory::loop) earliest.consider(ends[ends.size() - Memory::loop] + Memory::window + tick);
     return earliest.found();

@@ -146,6 +146,8 @@ TEST(Horizons, AreTheEarliestOfAll) {
     EXPECT_EQ(next_horizon(seen), Stamp(now) + 3s) << "a restart that takes too long";
     state("aziot-edged", "active", "running")(seen);
     ends("edgeHub", 3, 60s)(seen);
+    EXPECT_EQ(next_horizon(seen), Stamp(now) + 1s) << "it has run for longer than between its ends";
+    ended("edgeHub", 1)(seen);
     EXPECT_EQ(next_horizon(seen), ago(180s) + Memory::window + 1s) << "three ends are three no longer";
 }
 
