@@ -1,5 +1,6 @@
 #include "vm-agent/identity/uses.hpp"
 
+#include <optional>
 #include <set>
 #include <variant>
 
@@ -56,12 +57,13 @@ void collect(Collected& collected, const Findings& rows, const std::set<std::str
     }
 }
 
-Findings identity_rows(const FileBytes& certificate, const FileBytes& key, Instant now) {
+Findings identity_rows(const FileBytes& certificate, const std::optional<FileBytes>& key, Instant now) {
     IdentityExpectation expectation;
     expectation.now = now;
     expectation.enrollment = Enrollment::individual;
     expectation.allow_after_2038 = true;
-    return judge_identity(certificate.bytes, certificate.name, key.bytes, key.name, expectation).findings;
+    if (!key) return judge_certificate(certificate.bytes, certificate.name, expectation);
+    return judge_identity(certificate.bytes, certificate.name, key->bytes, key->name, expectation).findings;
 }
 
 const std::set<std::string> rules_of_dps{"identity.cn-matches-registration-id", "identity.cn-valid", "identity.before-2038"};
@@ -70,8 +72,8 @@ const std::set<std::string> rules_of_a_device{"identity.cn-matches-registration-
 
 }  // namespace
 
-Findings judge_edge_ca_pair(const UseLabel& label, const FileBytes& certificate, const FileBytes& key, Instant now,
-                            Reading /*reading*/) {
+Findings judge_edge_ca_pair(const UseLabel& label, const FileBytes& certificate,
+                            const std::optional<FileBytes>& key, Instant now, Reading /*reading*/) {
     Collected collected(label);
     collect(collected, identity_rows(certificate, key, now), rules_of_a_device);
     const auto read = read_certificates(certificate.bytes, certificate.name);
@@ -92,8 +94,8 @@ Findings judge_trust_bundle_file(const UseLabel& label, const FileBytes& file, I
     return collected.findings(std::string(file.name));
 }
 
-Findings judge_client_pair(const UseLabel& label, const FileBytes& certificate, const FileBytes& key, Instant now,
-                           Reading /*reading*/) {
+Findings judge_client_pair(const UseLabel& label, const FileBytes& certificate,
+                           const std::optional<FileBytes>& key, Instant now, Reading /*reading*/) {
     Collected collected(label);
     collect(collected, identity_rows(certificate, key, now), rules_of_dps);
     return collected.findings(std::string(certificate.name));
