@@ -121,7 +121,7 @@ protected:
             seen.files = files_;
             seen.units = Sight<std::vector<UnitSeen>>::of({});
             seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"hub", "device-1"});
-            seen.identityd_log = identityd_log_;
+            seen.journals["aziot-identityd.service"] = identityd_log_;
             seen.containers = Sight<std::vector<ContainerSeen>>::of(containers_);
             return seen;
         };

@@ -6,7 +6,7 @@
 #include <spdlog/logger.h>
 
 #include "shared/failure.hpp"
-#include "vm-agent/health/dps_answer.hpp"
+#include "vm-agent/health/reasons.hpp"
 #include "vm-agent/health/verdict.hpp"
 
 namespace eflow {
@@ -23,10 +23,11 @@ struct Rejection {
     Findings findings;
 };
 
-DpsAnswer dps_answer_of(const ApplyOutcome& outcome) {
+Reasons reasons_of(const ApplyOutcome& outcome) {
+    Journals journals;
     for (const auto& unit : outcome.units)
-        if (unit.unit == identityd) return read_dps_answer(unit.last_lines);
-    return {};
+        if (!unit.last_lines.empty()) journals[unit.unit] = unit.last_lines;
+    return read_reasons(journals);
 }
 
 /// Nothing is wrong but the way to the cloud: identityd alone is failing, and DPS has not said no. The change is good;
@@ -35,8 +36,8 @@ bool only_the_cloud_is_missing(const ApplyOutcome& outcome) {
     if (outcome.exit_code != 0 || outcome.timed_out) return false;
     for (const auto& unit : outcome.units)
         if (unit.failed() && unit.unit != identityd) return false;
-    const DpsAnswer::Kind kind = dps_answer_of(outcome).kind;
-    return kind != DpsAnswer::Kind::nothing && kind != DpsAnswer::Kind::refused;
+    const Reasons reasons = reasons_of(outcome);
+    return reasons.registration() != nullptr && !reasons.refused();
 }
 
 Rejection rejection_of(const ApplyOutcome& outcome) {
@@ -44,9 +45,9 @@ Rejection rejection_of(const ApplyOutcome& outcome) {
     rejection.findings.push_back(
         failed("config.applied", "The services did not take the new configuration", outcome.why(),
                "Mend what they name; journalctl -u aziot-edged -u aziot-identityd -n 50 shows more."));
-    if (const DpsAnswer answer = dps_answer_of(outcome); answer.kind == DpsAnswer::Kind::refused) {
+    if (const Reasons reasons = reasons_of(outcome); reasons.refused()) {
         rejection.code = ExitCode::cloud_refused;
-        rejection.findings.push_back(judge_dps_answer(answer));
+        rejection.findings.push_back(judge_registration(reasons.registration()));
     }
     return rejection;
 }
@@ -117,11 +118,11 @@ Waited await_phase(const Context& context, const Tree& tree, Clock::time_point d
         report.data["because"] = verdict.because;
         report.data["next"] = verdict.next;
         if (verdict.phase == Phase::awaiting_deployment || verdict.phase == Phase::running) return Waited::healthy;
-        for (const auto& finding : verdict.findings)
-            if (finding.id == "cloud.registration" && finding.severity == Severity::failed) {
-                report.findings.push_back(finding);
-                return Waited::refused;
-            }
+        if (verdict.is_refused) {
+            for (const auto& finding : verdict.findings)
+                if (finding.id == "cloud.registration") report.findings.push_back(finding);
+            return Waited::refused;
+        }
         if (verdict.because != told) context.log.info("waiting: {}", plain(verdict.because));
         told = verdict.because;
         if (Clock::now() >= deadline) return Waited::in_vain;

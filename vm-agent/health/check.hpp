@@ -6,8 +6,8 @@
 #include "shared/finding.hpp"
 #include "shared/identity.hpp"
 #include "vm-agent/config/judge.hpp"
-#include "vm-agent/health/dps_answer.hpp"
 #include "vm-agent/health/observations.hpp"
+#include "vm-agent/health/reasons.hpp"
 
 namespace eflow {
 
@@ -24,12 +24,12 @@ const std::vector<Check>& checks();
 /// The judgements by area; all pure. Each gives at least one finding for each of its rows that applies.
 Findings judge_identity_area(const Observations& seen);
 Findings judge_config_area(const Observations& seen);
-Findings judge_services_area(const Observations& seen, const DpsAnswer& answer);
+Findings judge_services_area(const Observations& seen, const Reasons& reasons);
 /// services.restarts alone. `seen` has the units.
-Finding judge_restarts(const Observations& seen, const DpsAnswer& answer);
+Finding judge_restarts(const Observations& seen, const Reasons& reasons);
 Findings judge_modules_area(const Observations& seen);
 Findings judge_host_area(const Observations& seen);
-Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer);
+Findings judge_cloud_area(const Observations& seen, const Reasons& reasons);
 
 /// What config.toml says of the provisioning; nothing when it may not be read or says nothing.
 const std::optional<ProvisioningSeen>& provisioning_in(const Observations& seen);
@@ -72,9 +72,6 @@ bool in_grace(const Observations& seen);
 
 /// edgeAgent has said that it carries out a deployment, and not so long ago that it must be stuck.
 bool is_deploying(const Observations& seen);
-
-/// identityd is fine and the cloud is not there: systemd starts it again until it is.
-bool tries_again(const DpsAnswer& answer);
 
 /// What the end of a container or of aziot-edged means: "137, killed (SIGKILL): out of memory, or ...".
 std::string explain_exit(int code);

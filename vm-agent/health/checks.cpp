@@ -145,10 +145,6 @@ bool is_deploying(const Observations& seen) {
            (deployment->at == Stamp{} || is_lately(seen, deployment->at, fetch_patience));
 }
 
-bool tries_again(const DpsAnswer& answer) {
-    return answer.kind != DpsAnswer::Kind::nothing && answer.kind != DpsAnswer::Kind::refused;
-}
-
 namespace {
 
 struct Meaning {

@@ -18,7 +18,7 @@ Finding reachable(const char* id, const char* what, const std::optional<ReachSee
 
 }  // namespace
 
-Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer) {
+Findings judge_cloud_area(const Observations& seen, const Reasons& reasons) {
     Findings findings;
     if (!seen.dps && !seen.hub) {
         findings.push_back(skipped("cloud.resolves", "No name was looked up", seen.no_reach));
@@ -35,13 +35,12 @@ Findings judge_cloud_area(const Observations& seen, const DpsAnswer& answer) {
     findings.push_back(reachable("cloud.dps-reachable", "DPS", seen.dps, seen.no_reach));
     findings.push_back(reachable("cloud.hub-reachable", "The hub", seen.hub,
                                  seen.dps ? "no hub has been assigned yet" : seen.no_reach));
-    if (answer.kind != DpsAnswer::Kind::nothing) {
-        findings.push_back(judge_dps_answer(answer));
-    } else if (seen.device_info.value && *seen.device_info.value) {
+    const Diagnosis* registration = reasons.registration();
+    if (registration == nullptr && seen.device_info.value && *seen.device_info.value) {
         findings.push_back(ok("cloud.registration", "The device is registered",
                               (*seen.device_info.value)->device_id + " at " + (*seen.device_info.value)->hub_name));
     } else {
-        findings.push_back(judge_dps_answer(answer));
+        findings.push_back(judge_registration(registration));
     }
     return findings;
 }

@@ -43,9 +43,8 @@ Restarts weigh(const Observations& seen, std::string_view name, bool runs, Stamp
 
 /// What ended identityd last was a cloud that could not be had; as long as that held, it was no loop (judge_restarts).
 bool ended_for_the_cloud(const std::vector<std::string>& lines) {
-    const auto is_cause = [](const std::string& line) { return line.find("caused by: ") != std::string::npos; };
-    const auto last = std::find_if(lines.rbegin(), lines.rend(), is_cause);
-    return tries_again(read_dps_answer({lines.begin(), last.base()}));
+    const auto last = last_error("aziot-identityd.service", lines);
+    return last && last->is_of_cloud() && last->consequence() == Consequence::tries_again;
 }
 
 /// identityd's last word in its journal is that it has settled with the hub (aziot-identityd lib.rs:618).
@@ -64,9 +63,12 @@ Restarts restarts_of(const Observations& seen, const UnitSeen& unit) {
     const bool waits = unit.active == "failed" || unit.active == "activating" || unit.active == "deactivating";
     Restarts restarts = weigh(seen, unit.name, !waits, unit.changed, unit.restarts);
     if (!restarts.since) return restarts;
+    static const std::vector<std::string> none;
+    const auto journal = seen.journals.find(unit.name);
+    const auto& lines = journal == seen.journals.end() ? none : journal->second;
     const bool is_down = unit.active != "active";  // stopped: what does not run does not loop
     const bool settled = unit.name == "aziot-identityd.service" &&
-                         (has_settled(seen.identityd_log) || ended_for_the_cloud(seen.identityd_log));
+                         (has_settled(lines) || ended_for_the_cloud(lines));
     if (is_down || settled) restarts.looping = false;
     return restarts;
 }
@@ -79,13 +81,13 @@ Restarts restarts_of(const Observations& seen, const ContainerSeen& module) {
     return restarts;
 }
 
-Finding judge_restarts(const Observations& seen, const DpsAnswer& answer) {
+Finding judge_restarts(const Observations& seen, const Reasons& reasons) {
     constexpr auto id = "services.restarts";
     std::string looping;
     std::string over;
     std::string remedy;
     for (const auto& unit : *seen.units.value) {
-        if (unit.name == "aziot-identityd.service" && tries_again(answer)) continue;
+        if (unit.name == "aziot-identityd.service" && reasons.tries_again()) continue;
         const Restarts restarts = restarts_of(seen, unit);
         if (restarts.looping) {
             looping += (looping.empty() ? "" : "\n") + unit.name + ": " +

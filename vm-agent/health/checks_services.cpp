@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 
 #include "vm-agent/health/check.hpp"
 
@@ -75,7 +76,7 @@ Finding judge_stopped_edged(const Observations& seen, const std::string& id, con
     return failed(id, unit.name + " is stopped", state_of(unit), start);
 }
 
-Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAnswer& answer) {
+Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const Reasons& reasons) {
     const std::string id = id_of(unit.name);
     const std::string state = state_of(unit);
     if (unit.load == "not-found")
@@ -87,7 +88,7 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const DpsAns
     if (awaits_configuration(seen, unit))
         return skipped(id, unit.name + " waits for a configuration",
                        state + ": it had none when it was started, as expected before provisioning");
-    if (is_failing(unit) && unit.name == "aziot-identityd.service" && tries_again(answer))
+    if (is_failing(unit) && unit.name == "aziot-identityd.service" && reasons.tries_again())
         return warning(id, unit.name + " is started again and again until DPS can be reached",
                        state + ", restarted " + std::to_string(unit.restarts) + " times", "See cloud.registration.");
     if (is_failing(unit)) {
@@ -129,17 +130,37 @@ Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
     return ok(id, "docker.service is active and answers", state_of(unit));
 }
 
-Finding judge_last_error(const Observations& seen) {
+/// The cause chain of its last error, or its last lines where nothing in them is one; each on a line of its own.
+std::string last_words(const Observations& seen, const Reasons& reasons, const std::string& name) {
+    constexpr std::size_t most = 5;
+    std::string text;
+    const auto add = [&](const std::string& line) { text += "\n  " + line; };
+    if (const Diagnosis* found = reasons.of(name)) {
+        if (found->unit != name) add("for a reason that " + found->unit + " gives:");
+        for (const auto& part : found->record.before) add(part);
+        for (const auto& part : found->record.chain) add(part);
+        if (found->cause != nullptr) add("That means: " + std::string(found->cause->meaning) + ".");
+        return text;
+    }
+    const auto known = seen.journals.find(name);
+    if (known == seen.journals.end()) return {};
+    std::vector<std::string> lines;
+    std::copy_if(known->second.begin(), known->second.end(), std::back_inserter(lines),
+                 [](const std::string& line) { return !is_chatter(line) && !is_notice(line); });
+    for (std::size_t i = lines.size() - std::min(lines.size(), most); i < lines.size(); ++i) add(lines[i]);
+    return text;
+}
+
+Finding judge_last_error(const Observations& seen, const Reasons& reasons) {
     constexpr auto id = "services.last-error";
     std::string detail;
     std::string remedy;
     for (const auto& unit : *seen.units.value) {
         if (!is_failing(unit) || awaits_configuration(seen, unit)) continue;
-        const auto lines = seen.unit_logs.find(unit.name);
-        if (lines == seen.unit_logs.end() || lines->second.empty()) continue;
-        remedy += (remedy.empty() ? "More of it: " : "; ") + std::string("journalctl -u ") + unit.name + " -n 100";
-        detail += (detail.empty() ? "" : "\n") + unit.name + ":";
-        for (const auto& line : lines->second) detail += "\n  " + line;
+        const std::string said = last_words(seen, reasons, unit.name);
+        if (said.empty()) continue;
+        remedy += (remedy.empty() ? "More of it: " : "; ") + std::string("sudo journalctl -u ") + unit.name + " -n 100";
+        detail += (detail.empty() ? "" : "\n") + unit.name + ":" + said;
     }
     if (detail.empty()) return ok(id, "No failing service has anything to say");
     return warning(id, "What the failing services said last", detail, remedy);
@@ -147,7 +168,7 @@ Finding judge_last_error(const Observations& seen) {
 
 }  // namespace
 
-Findings judge_services_area(const Observations& seen, const DpsAnswer& answer) {
+Findings judge_services_area(const Observations& seen, const Reasons& reasons) {
     Findings findings;
     if (!seen.units.value) {
         for (const char* name : aziot_services)
@@ -157,10 +178,10 @@ Findings judge_services_area(const Observations& seen, const DpsAnswer& answer) 
         return findings;
     }
     for (const char* name : aziot_services)
-        if (const UnitSeen* seen_unit = unit(seen, name)) findings.push_back(judge_aziot(seen, *seen_unit, answer));
+        if (const UnitSeen* seen_unit = unit(seen, name)) findings.push_back(judge_aziot(seen, *seen_unit, reasons));
     if (const UnitSeen* docker = unit(seen, docker_service)) findings.push_back(judge_docker(seen, *docker));
-    findings.push_back(judge_restarts(seen, answer));
-    findings.push_back(judge_last_error(seen));
+    findings.push_back(judge_restarts(seen, reasons));
+    findings.push_back(judge_last_error(seen, reasons));
     return findings;
 }
 

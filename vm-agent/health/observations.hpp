@@ -67,9 +67,10 @@ struct Observations {
     Findings files;                         ///< placement's judgement of owners, modes and readers
     AppliedState applied;
     Sight<std::vector<UnitSeen>> units;
-    std::map<std::string, std::vector<std::string>> unit_logs;               ///< last lines of units that are not well
     std::map<std::string, std::map<std::string, std::string>> unit_proxies;  ///< *_proxy variables by unit
-    std::vector<std::string> identityd_log;  ///< the last lines since the configuration was applied, as far as readable
+    /// The journals of services, by unit, as far as they say how things went: identityd's since the configuration was
+    /// applied, and those of units that are not well. Oldest line first, without secrets, printable.
+    std::map<std::string, std::vector<std::string>> journals;
     Sight<std::vector<ContainerSeen>> containers;
     Sight<std::optional<DeviceInfo>> device_info;  ///< what identityd remembers; nothing before it registered
     Sight<ClockSeen> clock;

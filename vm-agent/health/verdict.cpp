@@ -61,12 +61,12 @@ std::optional<Told> phase_of_files(const Observations& seen, const Findings& fin
 }
 
 /// The way from DPS to an identity; nothing when it has been gone.
-std::optional<Told> phase_of_provisioning(const Observations& seen, const DpsAnswer& answer) {
+std::optional<Told> phase_of_provisioning(const Observations& seen, const Reasons& reasons) {
     // A registered device goes on with what identityd remembers.
     const bool serves = is_registered(seen) && runs(container(seen, "edgeAgent"));
-    if (tries_again(answer) && !serves) {
-        const Finding told = judge_dps_answer(answer);
-        return Told{Phase::provisioning, told.summary + " (" + answer.text + ")", told.remedy};
+    if (reasons.tries_again() && !serves) {
+        const Finding told = judge_registration(reasons.registration());
+        return Told{Phase::provisioning, told.summary + " (" + reasons.registration()->words() + ")", told.remedy};
     }
     if (seen.device_info.value && !is_registered(seen))
         return Told{Phase::provisioning, "identityd has no identity from IoT Hub yet",
@@ -94,10 +94,10 @@ Told phase_of_modules(const Observations& seen) {
     return {Phase::running, "edgeAgent and edgeHub are running", ""};
 }
 
-Told phase_of(const Observations& seen, const Findings& findings, const DpsAnswer& answer) {
+Told phase_of(const Observations& seen, const Findings& findings, const Reasons& reasons) {
     if (auto told = phase_of_files(seen, findings)) return *told;
-    if (answer.kind == DpsAnswer::Kind::refused)
-        return {broken(seen), "DPS refused this device: " + answer.text, "See cloud.registration."};
+    if (const Diagnosis* met = reasons.registration(); met != nullptr && !reasons.tries_again())
+        return {broken(seen), judge_registration(met).summary, "See cloud.registration."};
     if (auto told = fault_in(seen, findings, {"host.", "services."})) return *told;
     if (auto told = fault_in(seen, findings, {"modules."})) {
         // The services are well, and aziot-edged and edgeAgent bring back what has ended.
@@ -106,7 +106,7 @@ Told phase_of(const Observations& seen, const Findings& findings, const DpsAnswe
     }
     if (!seen.units.value)
         return {Phase::unknown, "systemd could not be asked: " + seen.units.why, "Run eflow-agent status with sudo."};
-    if (auto told = phase_of_provisioning(seen, answer)) return *told;
+    if (auto told = phase_of_provisioning(seen, reasons)) return *told;
     if (!seen.containers.value)
         return {Phase::unknown, "the containers could not be seen: " + seen.containers.why,
                 "Run eflow-agent status with sudo, or as a member of the group docker."};
@@ -131,15 +131,16 @@ void make_printable(std::string& text, bool lines) {
 Verdict judge(const Observations& seen) {
     Verdict verdict;
     Findings& findings = verdict.findings;
-    const DpsAnswer answer = read_dps_answer(seen.identityd_log);
+    const Reasons reasons = read_reasons(seen.journals);
     append(findings, judge_identity_area(seen));
     append(findings, seen.files);
     append(findings, judge_config_area(seen));
-    append(findings, judge_services_area(seen, answer));
+    append(findings, judge_services_area(seen, reasons));
     append(findings, judge_modules_area(seen));
     append(findings, judge_host_area(seen));
-    append(findings, judge_cloud_area(seen, answer));
-    Told told = phase_of(seen, findings, answer);
+    append(findings, judge_cloud_area(seen, reasons));
+    verdict.is_refused = reasons.refused();
+    Told told = phase_of(seen, findings, reasons);
     verdict.phase = told.phase;
     verdict.because = std::move(told.because);
     verdict.next = std::move(told.next);

@@ -14,6 +14,7 @@ struct Verdict {
     std::string because;
     std::string next;
     Findings findings;
+    bool is_refused = false;  ///< DPS or the hub said no, and waiting does not help
 };
 
 /// Pure. The rules of the phases are in product.md (Phases) of the design and in the README.

@@ -21,8 +21,7 @@ namespace {
 
 constexpr std::size_t largest_file = 1024 * 1024;
 constexpr std::chrono::seconds docker_deadline{3};
-constexpr std::size_t lines_read = 30;
-constexpr std::size_t lines_told = 5;
+constexpr std::size_t lines_read = 200;
 constexpr std::size_t agent_lines = 500;
 constexpr auto daemon_json_path = "/etc/docker/daemon.json";
 constexpr auto manifest_path = "/etc/eflow-agent/device.toml";
@@ -141,12 +140,12 @@ void observe_files(const Tree& tree, Observations& seen) {
 }
 
 void observe_logs(Observations& seen) {
-    seen.unit_logs.clear();
-    seen.identityd_log = last_lines("aziot-identityd.service", lines_read, seen.applied.since);
+    seen.journals.clear();
+    seen.journals["aziot-identityd.service"] = last_lines("aziot-identityd.service", lines_read, seen.applied.since);
     if (!seen.units.value) return;
     for (const auto& unit : *seen.units.value)
         if (unit.active == "failed" || unit.sub == "auto-restart")
-            seen.unit_logs[unit.name] = last_lines(unit.name, lines_told);
+            if (auto lines = last_lines(unit.name, lines_read); !lines.empty()) seen.journals[unit.name] = std::move(lines);
 }
 
 Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shared/failure.hpp"
+#include "vm-agent/health/records.hpp"
 #include "vm-agent/machine/bus.hpp"
 #include "vm-agent/machine/journal.hpp"
 #include "vm-agent/machine/process.hpp"
@@ -21,7 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t output_limit = 64 * 1024;
-constexpr std::size_t lines_told = 20;
+constexpr std::size_t lines_told = 200;
 
 bool is_aziot(std::string_view unit) {
     return unit.starts_with("aziot-") && (unit.ends_with(".service") || unit.ends_with(".socket"));
@@ -113,6 +114,16 @@ std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
     return all;
 }
 
+/// The last lines without the frames of a backtrace and requests.
+std::vector<std::string> told_lines(const std::vector<std::string>& lines) {
+    constexpr std::size_t most = 20;
+    std::vector<std::string> told;
+    for (auto line = lines.rbegin(); line != lines.rend() && told.size() < most; ++line)
+        if (!is_chatter(*line)) told.push_back(*line);
+    std::reverse(told.begin(), told.end());
+    return told;
+}
+
 bool any_failed(const std::vector<UnitOutcome>& units) {
     return std::any_of(units.begin(), units.end(), [](const UnitOutcome& unit) { return unit.failed(); });
 }
@@ -142,7 +153,7 @@ std::string ApplyOutcome::why() const {
         if (!unit.job.empty() && unit.job != "done") text += ", its job ended as " + unit.job;
         if (unit.exit_status != 0) text += ", exit status " + std::to_string(unit.exit_status);
         text += "\n";
-        for (const auto& line : unit.last_lines) text += "  " + line + "\n";
+        for (const auto& line : told_lines(unit.last_lines)) text += "  " + line + "\n";
     }
     while (text.ends_with('\n')) text.pop_back();
     return text;

@@ -216,9 +216,9 @@ void Watcher::look_at_logs_soon() {
         log_timer_.expires_after(journal_lag * (1 << (2 * log_looks_)));
         log_timer_.async_wait([this, again](const boost::system::error_code& cancelled) {
             if (cancelled) return;
-            const auto told = std::pair(seen_.identityd_log, seen_.unit_logs);
+            const auto told = seen_.journals;
             observe_logs(seen_);
-            if (told != std::pair(seen_.identityd_log, seen_.unit_logs)) judge_soon();
+            if (told != seen_.journals) judge_soon();
             if (++log_looks_ < journal_looks) again(again);
         });
     };

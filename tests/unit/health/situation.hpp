@@ -115,7 +115,7 @@ inline Observations healthy_device() {
     for (const char* name : aziot_sockets) units.push_back(unit_seen(name, "active", "listening"));
     units.push_back(unit_seen(docker_service, "active", "running"));
     seen.units = Sight<std::vector<UnitSeen>>::of(std::move(units));
-    seen.identityd_log = {"2026-05-31T12:00:09Z [INFO] - DPS registration complete."};
+    seen.journals["aziot-identityd.service"] = {"2026-05-31T12:00:09Z [INFO] - DPS registration complete."};
     seen.containers = Sight<std::vector<ContainerSeen>>::of(
         {module_seen("edgeAgent"), module_seen("edgeHub"), module_seen("SimulatedTemperatureSensor")});
     seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"plant7.azure-devices.net", "device-1"});
@@ -189,13 +189,13 @@ inline Change no_systemd(std::string why) {
 }
 
 inline Change unit_log(std::string unit, std::vector<std::string> lines) {
-    return [=](Observations& seen) { seen.unit_logs[unit] = lines; };
+    return [=](Observations& seen) { seen.journals[unit] = lines; };
 }
 
 /// identityd's log after a failure to provision, as aziotd's main writes it.
 inline Change dps_said(std::string message) {
     return [=](Observations& seen) {
-        seen.identityd_log = {"2026-06-01T11:59:00Z [INFO] - Sending DPS registration request.",
+        seen.journals["aziot-identityd.service"] = {"2026-06-01T11:59:00Z [INFO] - Sending DPS registration request.",
                               "2026-06-01T11:59:01Z [ERR!] - service encountered an error",
                               "2026-06-01T11:59:01Z [ERR!] - caused by: DPS client error",
                               "2026-06-01T11:59:01Z [ERR!] - caused by: " + message};
@@ -265,7 +265,7 @@ inline Change unregistered() {
         seen.memory = {};
         seen.containers.value->clear();
         seen.device_info = Sight<std::optional<DeviceInfo>>::of(std::nullopt);
-        seen.identityd_log.clear();
+        seen.journals.erase("aziot-identityd.service");
         seen.hub.reset();
     };
 }
@@ -384,7 +384,7 @@ inline Change below_root() {
         seen.containers = Sight<std::vector<ContainerSeen>>::unseen(why);
         seen.device_info = Sight<std::optional<DeviceInfo>>::unseen(why);
         seen.clock = Sight<ClockSeen>::unseen(why);
-        seen.identityd_log.clear();
+        seen.journals.erase("aziot-identityd.service");
         seen.disks.clear();
         seen.memory = {};
         offline()(seen);
