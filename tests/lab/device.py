@@ -12,6 +12,7 @@ from support.sandbox import Pki  # noqa: E402
 SCOPE = "0ne00A1B2C3"
 HUB = "lab-hub.azure-devices.net"
 DPS = "global.azure-devices-provisioning.net"
+REGISTRY = "mcr.microsoft.com"
 CONFIG = "/etc/aziot/config.toml"
 SECRETS = "/var/aziot/secrets"
 CERTIFICATES = "/var/aziot/certs"
@@ -26,12 +27,13 @@ class Device(Lab):
         self.pki = Pki(pathlib.Path(self.workshop.name) / "pki")
         self.pki.key("server")
         self.pki.certificate("server", "root", DPS, extensions="basicConstraints=critical,CA:FALSE\n"
-                             f"extendedKeyUsage=serverAuth\nsubjectAltName=DNS:{DPS},DNS:{HUB}\n")
+                             f"extendedKeyUsage=serverAuth\nsubjectAltName=DNS:{DPS},DNS:{HUB},DNS:{REGISTRY}\n")
         self.push(self.pki.file("server.pem"), "/etc/lab/server.pem")
         self.push(self.pki.file("server.key"), "/etc/lab/server.key", mode=0o600)
         bundle = self.path("/etc/ssl/certs/ca-certificates.crt")
         self.push(bundle.read_bytes() + self.pki.file("root.pem").read_bytes(), "/etc/ssl/certs/ca-certificates.crt")
         self.cloud = {"scopes": [SCOPE], "hub": HUB, "pollsAssigning": 1,
+                      "images": {"azureiotedge-agent": "/usr/lib/lab/edge-agent.tar"},
                       "groups": [{"enrollmentGroupId": "plants", "primary": self.pem("intermediate")}]}
         self.tell_cloud()
 
@@ -45,8 +47,9 @@ class Device(Lab):
         self.path("/etc/lab/directory.new").rename(self.path("/etc/lab/directory.json"))
 
     def cloud_log(self):
-        """What DPS and the hub answered, in order."""
-        return [json.loads(line) for line in self.journal("lab-dps").splitlines() if line.startswith("{")]
+        """What DPS and the hub answered, in order; not the registry."""
+        said = [json.loads(line) for line in self.journal("lab-dps").splitlines() if line.startswith("{")]
+        return [answer for answer in said if not answer["target"].startswith("/v2/")]
 
     def identity(self, name, subject="device-1", **options):
         """A leaf with its chain in /home of the lab, as `--cert` and `--key` take it."""

@@ -35,13 +35,16 @@ Fault fault_of(const json& object) {
     static const std::map<std::string, Fault::Kind> kinds = {{"throttle", Fault::Kind::throttle},
                                                              {"error", Fault::Kind::error},
                                                              {"slow", Fault::Kind::slow},
-                                                             {"cut", Fault::Kind::cut}};
+                                                             {"cut", Fault::Kind::cut},
+                                                             {"raw", Fault::Kind::raw}};
     Fault fault;
     fault.on = object.at("on").get<std::string>();
     fault.kind = kinds.at(object.at("kind").get<std::string>());
     fault.times = object.value("times", fault.times);
     fault.status = object.value("status", fault.status);
     fault.error_code = object.value("errorCode", fault.error_code);
+    fault.message = object.value("message", fault.message);
+    fault.content_type = object.value("contentType", fault.content_type);
     if (object.contains("retryAfter")) fault.retry_after = object.at("retryAfter").get<int>();
     fault.delay = std::chrono::milliseconds(object.value("delayMs", fault.delay.count()));
     return fault;
@@ -167,6 +170,7 @@ Directory Directory::parse(std::string_view text) {
             directory.groups.push_back(std::move(group));
         }
         for (const auto& object : document.value("faults", json::array())) directory.faults.push_back(fault_of(object));
+        directory.images = document.value("images", directory.images);
         directory.faults_text = document.value("faults", json::array()).dump();
         directory.polls_assigning = document.value("pollsAssigning", directory.polls_assigning);
         directory.retry_after = document.value("retryAfter", directory.retry_after);

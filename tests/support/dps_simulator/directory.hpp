@@ -33,12 +33,15 @@ struct EnrollmentGroup {
 
 /// A misbehaviour for the next `times` requests to one endpoint.
 struct Fault {
-    enum class Kind { throttle, error, slow, cut };
-    std::string on;  ///< "register", "operations", "hub"
+    /// raw: `status`, `content_type` and `message` as they are, e.g. what a portal or a gateway answers.
+    enum class Kind { throttle, error, slow, cut, raw };
+    std::string on;  ///< "register", "operations", "hub", "registry"
     Kind kind = Kind::error;
     int times = 1;
     int status = 500;
     int error_code = 500000;
+    std::string message = "Internal server error";
+    std::string content_type;
     std::optional<int> retry_after;  ///< seconds
     std::chrono::milliseconds delay{1000};
 };
@@ -50,6 +53,7 @@ struct Directory {
     std::vector<IndividualEnrollment> enrollments;
     std::vector<EnrollmentGroup> groups;
     std::map<std::string, Certificate> authorities;
+    std::map<std::string, std::string> images;  ///< what the registry has: a tar by repository name
     std::vector<Fault> faults;
     std::string faults_text;  ///< the faults as written: a change of it starts their counting again
     int polls_assigning = 1;  ///< how many polls are answered "assigning" before "assigned"

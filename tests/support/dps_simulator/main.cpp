@@ -47,6 +47,19 @@ std::string read_file(const std::string& path) {
     return text.str();
 }
 
+/// A port of the hub that opens and closes again: AMQP and MQTT as far as a look whether they can be reached goes.
+void keep_door(const std::string& address, unsigned short port) {
+    std::thread([=] {
+        asio::io_context loop;
+        tcp::acceptor door(loop, {asio::ip::make_address(address), port});
+        for (;;) {
+            boost::system::error_code ignored;
+            tcp::socket visitor(loop);
+            door.accept(visitor, ignored);
+        }
+    }).detach();
+}
+
 /// Any client certificate passes the handshake: what is wrong with it is said in HTTP, as DPS does. Sessions are never
 /// resumed, since the server sees only the leaf on a resumed one.
 asio::ssl::context tls(const std::string& chain, const std::string& key) {
@@ -100,7 +113,12 @@ public:
             reply.body() = response.body;
             reply.keep_alive(message.keep_alive());
             reply.prepare_payload();
-            http::write(stream, reply);
+            if (message.method() == http::verb::head) {
+                http::response_serializer<http::string_body> only(reply);
+                http::write_header(stream, only);
+            } else {
+                http::write(stream, reply);
+            }
             if (!reply.keep_alive()) break;
         }
         boost::system::error_code ignored;
@@ -110,8 +128,12 @@ public:
 private:
     eflow::dps::Response answer(const http::request<http::string_body>& message,
                                 std::vector<eflow::Certificate> chain) {
-        eflow::dps::Request request{std::string(message.method_string()), std::string(message.target()),
-                                    std::string(message[http::field::content_type]), message.body(), std::move(chain)};
+        eflow::dps::Request request{std::string(message.method_string()),
+                                    std::string(message.target()),
+                                    std::string(message[http::field::content_type]),
+                                    message.body(),
+                                    std::move(chain),
+                                    message.find(http::field::if_match) != message.end()};
         const std::lock_guard lock(mutex_);
         eflow::dps::Response response;
         try {
@@ -143,8 +165,10 @@ int main(int argc, char** argv) {
     std::string key;
     app.add_option("--address", address, "where to listen; a loopback address")->capture_default_str();
     app.add_option("--port", port, "0: any; the first line of output says which")->capture_default_str();
+    std::vector<unsigned short> doors;
+    app.add_option("--door", doors, "a port that accepts connections and closes them, e.g. the hub's 5671 and 8883");
     app.add_option("--directory", directory,
-                   "JSON: scopes, hub, enrollments, groups, cas, faults; read for every request")
+                   "JSON: scopes, hub, enrollments, groups, cas, images, faults; read for every request")
         ->required();
     app.add_option("--cert", certificate, "PEM chain of the server")->required();
     app.add_option("--key", key, "PEM key of the server")->required();
@@ -155,6 +179,7 @@ int main(int argc, char** argv) {
         asio::io_context loop;
         tcp::acceptor acceptor(loop, {asio::ip::make_address(address), port});
         std::cout << acceptor.local_endpoint().port() << std::endl;
+        for (const unsigned short door : doors) keep_door(address, door);
         Simulator simulator(directory);
         std::counting_semaphore<most_connections> room(most_connections);
         for (;;) {

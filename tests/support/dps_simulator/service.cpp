@@ -7,20 +7,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/dps_simulator/registry.hpp"
+
 namespace eflow::dps {
 
 namespace {
 
 using nlohmann::json;
-
-std::string utc(Instant now) {
-    const std::time_t seconds = now.time_since_epoch().count();
-    std::tm parts{};
-    gmtime_r(&seconds, &parts);
-    char text[40];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.0000000Z", &parts);
-    return text;
-}
 
 std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
@@ -65,15 +58,6 @@ bool has_api_version(const std::string& query) {
     return std::regex_search(query, version);
 }
 
-Response json_response(int status, const json& body) {
-    Response response;
-    response.status = status;
-    response.headers = {{"content-type", "application/json; charset=utf-8"},
-                        {"strict-transport-security", "max-age=31536000; includeSubDomains"}};
-    response.body = body.dump();
-    return response;
-}
-
 Response error(int status, int code, const std::string& message, const std::string& tracking_id, Instant now) {
     Response response = json_response(
         status, {{"errorCode", code}, {"trackingId", tracking_id}, {"message", message}, {"timestampUtc", utc(now)}});
@@ -86,6 +70,24 @@ Response wrong_method(const std::string& tracking_id, Instant now) {
 }
 
 }  // namespace
+
+std::string utc(Instant now) {
+    const std::time_t seconds = now.time_since_epoch().count();
+    std::tm parts{};
+    gmtime_r(&seconds, &parts);
+    char text[40];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.0000000Z", &parts);
+    return text;
+}
+
+Response json_response(int status, const json& body) {
+    Response response;
+    response.status = status;
+    response.headers = {{"content-type", "application/json; charset=utf-8"},
+                        {"strict-transport-security", "max-age=31536000; includeSubDomains"}};
+    response.body = body.dump();
+    return response;
+}
 
 std::string Service::unique(const char* prefix) {
     char digits[20];
@@ -111,11 +113,19 @@ std::optional<Response> Service::fault_for(const Directory& directory, const std
                 response.delay = fault.delay;
                 break;
             case Fault::Kind::throttle:
-                response =
-                    error(429, 429001, "Operations are being throttled for this tenant. Please retry later.", id, now);
+                response = endpoint == "hub"
+                               ? hub_error(429, "ErrorCode:ThrottlingException;Operations are being throttled", now)
+                               : error(429, 429001,
+                                       "Operations are being throttled for this tenant. Please retry later.", id, now);
                 break;
             case Fault::Kind::error:
-                response = error(fault.status, fault.error_code, "Internal server error", id, now);
+                response = endpoint == "hub" ? hub_error(fault.status, fault.message, now)
+                                             : error(fault.status, fault.error_code, fault.message, id, now);
+                break;
+            case Fault::Kind::raw:
+                response.status = fault.status;
+                if (!fault.content_type.empty()) response.headers["content-type"] = fault.content_type;
+                response.body = fault.message;
                 break;
         }
         if (fault.retry_after) response.headers["retry-after"] = std::to_string(*fault.retry_after);
@@ -129,8 +139,15 @@ Response Service::handle(const Directory& directory, const Request& request, Ins
     const auto& parts = target.parts;
     const std::string id = unique("7c000000-0000-4000-8000-");
 
-    // /devices/{id}/modules is the hub's; the rest is /{idScope}/registrations/{registrationId}[/…].
-    const bool hub_request = parts.size() == 3 && parts[0] == "devices" && parts[2] == "modules";
+    // /v2/… is a registry's, /devices/{id}/modules[/{name}] the hub's; the rest is
+    // /{idScope}/registrations/{registrationId}[/…].
+    if (!parts.empty() && parts[0] == "v2") {
+        const auto fault = fault_for(directory, "registry", now);
+        Response pulled = fault && fault->status >= 0 ? *fault : answer_pull(directory.images, request.target);
+        if (fault) pulled.delay = fault->delay;
+        return pulled;
+    }
+    const bool hub_request = (parts.size() == 3 || parts.size() == 4) && parts[0] == "devices" && parts[2] == "modules";
     const bool registering = parts.size() == 4 && parts[3] == "register";
     const bool polling = parts.size() == 5 && parts[3] == "operations";
     const bool looking_up = parts.size() == 3 && !hub_request;
@@ -142,7 +159,7 @@ Response Service::handle(const Directory& directory, const Request& request, Ins
     if (fault && fault->status >= 0) return *fault;
 
     const auto answer = [&] {
-        if (hub_request) return hub(directory, request, parts[1], now);
+        if (hub_request) return hub(directory, request, parts[1], parts.size() == 4 ? parts[3] : "", now);
         if (std::find(directory.scopes.begin(), directory.scopes.end(), parts[0]) == directory.scopes.end())
             return error(404, 404201, "Device Provisioning Service not found!", id, now);
         if (registering)
@@ -257,7 +274,8 @@ Response Service::look_up(const Directory& directory, const Request& request, co
                                {"status", registration.done ? "assigned" : "assigning"}});
 }
 
-Response Service::hub(const Directory& directory, const Request& request, const std::string& device_id, Instant now) {
+Response Service::hub(const Directory& directory, const Request& request, const std::string& device_id,
+                      const std::string& module_id, Instant now) {
     const auto registered = std::find_if(registrations_.begin(), registrations_.end(), [&](const auto& entry) {
         return entry.second.device_id == device_id && entry.second.done;
     });
@@ -267,10 +285,8 @@ Response Service::hub(const Directory& directory, const Request& request, const 
         known && (registered->second.by_group
                       ? match(directory, registered->first, request.chain, now).kind == Decision::Kind::admitted
                       : registered->second.thumbprint == request.chain.front().sha256());
-    if (!admitted)
-        return json_response(401, {{"Message", "ErrorCode:IotHubUnauthorizedAccess;Unauthorized"},
-                                   {"ExceptionMessage", "Tracking ID:0-TimeStamp:" + utc(now)}});
-    return json_response(200, json::array());
+    if (!admitted) return hub_error(401, "ErrorCode:IotHubUnauthorizedAccess;Unauthorized", now);
+    return hub_.answer(request, device_id, module_id, now);
 }
 
 }  // namespace eflow::dps

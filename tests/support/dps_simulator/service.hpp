@@ -7,27 +7,13 @@
 #include <vector>
 
 #include "tests/support/dps_simulator/directory.hpp"
+#include "tests/support/dps_simulator/hub.hpp"
+#include "tests/support/dps_simulator/message.hpp"
 
 namespace eflow::dps {
 
-struct Request {
-    std::string method;
-    std::string target;  ///< as on the wire, with the query
-    std::string content_type;
-    std::string body;
-    std::vector<Certificate> chain;  ///< what the client sent in the handshake, leaf first; may be empty
-};
-
-/// Status 0: cut the connection without a word.
-struct Response {
-    int status = 200;
-    std::map<std::string, std::string> headers;
-    std::string body;
-    std::chrono::milliseconds delay{0};
-};
-
-/// DPS's device side, and as much of the IoT Hub behind it as identityd needs to call itself provisioned. Holds the
-/// registrations; the directory may change between two requests.
+/// DPS's device side, the IoT Hub behind it as far as identityd and edged use it, and a registry for edgeAgent's image.
+/// Holds the registrations and the hub's modules; the directory may change between two requests.
 class Service {
 public:
     /// One request at the time `now`. Never throws on what a client sends.
@@ -57,13 +43,15 @@ private:
                            const std::string& operation_id, Instant now);
     Response look_up(const Directory& directory, const Request& request, const std::string& registration_id,
                      Instant now);
-    Response hub(const Directory& directory, const Request& request, const std::string& device_id, Instant now);
+    Response hub(const Directory& directory, const Request& request, const std::string& device_id,
+                 const std::string& module_id, Instant now);
     std::optional<Response> fault_for(const Directory& directory, const std::string& endpoint, Instant now);
     /// `prefix` and twelve hex digits that no other answer has.
     std::string unique(const char* prefix);
 
     std::map<std::string, Registration> registrations_;  ///< by registration ID, lower case
     std::map<std::string, Operation> operations_;        ///< by operation ID
+    Hub hub_;
     std::map<std::size_t, int> faults_used_;
     std::string faults_text_;
     unsigned long counter_ = 0;

@@ -1,5 +1,7 @@
 #include "tests/support/dps_simulator/service.hpp"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -175,6 +177,69 @@ TEST_F(DpsSimulator, FaultsAreCountedUntilTheyAreTakenOut) {
     EXPECT_EQ(slow.delay.count(), 40);
     directory_["faults"] = json::array({json::object({{"on", "register"}, {"kind", "cut"}})});
     EXPECT_EQ(put().status, 0);
+}
+
+TEST_F(DpsSimulator, TheHubHasTheRuntimesModulesAndAnswersAsIdentitydReads) {
+    group("g", inner_);
+    directory_["pollsAssigning"] = 0;
+    poll(put());
+    const std::string version = "?api-version=2017-11-08-preview";
+    const std::string modules = "/devices/device-1/modules";
+    const auto change = [&](const std::string& name, const json& body, bool if_match) {
+        return service_.handle(
+            Directory::parse(directory_.dump()),
+            {"PUT", modules + "/" + name + version, "application/json", body.dump(), chain_, if_match}, now);
+    };
+    EXPECT_EQ(json::parse(send("GET", modules + version).body).size(), 2U);
+    const json agent = json::parse(send("GET", modules + "/$edgeAgent" + version).body);
+    EXPECT_EQ(agent.at("moduleId"), "$edgeAgent");
+    EXPECT_FALSE(agent.at("generationId").get<std::string>().empty());
+    const json keys = {{"moduleId", "$edgeAgent"}, {"deviceId", "device-1"}, {"authentication", {{"type", "sas"}}}};
+    EXPECT_EQ(json::parse(change("$edgeAgent", keys, true).body).at("authentication").at("type"), "sas");
+    EXPECT_EQ(change("$edgeAgent", keys, false).status, 409) << "there is one already";
+
+    const Response unknown = send("GET", modules + "/weigher" + version);
+    EXPECT_EQ(unknown.status, 404);
+    EXPECT_THAT(json::parse(unknown.body).at("Message"), ::testing::StartsWith("ErrorCode:ModuleNotFound;"));
+    EXPECT_EQ(change("weigher", {{"moduleId", "weigher"}, {"deviceId", "device-1"}}, false).status, 200);
+    EXPECT_EQ(send("DELETE", modules + "/weigher" + version).status, 204);
+    EXPECT_EQ(change("weigher", {{"moduleId", "other"}}, false).status, 400);
+
+    directory_["faults"] = json::array({json::object(
+        {{"on", "hub"}, {"kind", "error"}, {"status", 403}, {"message", "ErrorCode:IotHubQuotaExceeded;full"}})});
+    EXPECT_EQ(json::parse(send("GET", modules + version).body).at("Message"), "ErrorCode:IotHubQuotaExceeded;full");
+}
+
+TEST_F(DpsSimulator, WhatAPortalAnswersIsToldAsItIs) {
+    group("g", inner_);
+    directory_["faults"] = json::array({json::object(
+        {{"on", "register"}, {"kind", "raw"}, {"status", 502}, {"contentType", "text/html"}, {"message", "<html>"}})});
+    const Response answer = put();
+    EXPECT_EQ(answer.status, 502);
+    EXPECT_EQ(answer.headers.at("content-type"), "text/html");
+    EXPECT_EQ(answer.body, "<html>");
+}
+
+TEST_F(DpsSimulator, TheRegistryHasTheImagesThatTheDirectoryNames) {
+    const std::string tar = ::testing::TempDir() + "dps_simulator_image.tar";
+    std::ofstream(tar) << "not looked into";
+    directory_["images"] = {{"azureiotedge-agent", tar}};
+    EXPECT_EQ(send("GET", "/v2/").status, 200);
+    const Response found = send("GET", "/v2/azureiotedge-agent/manifests/1.5");
+    ASSERT_EQ(found.status, 200);
+    const json manifest = json::parse(found.body);
+    EXPECT_EQ(found.headers.at("content-type"), manifest.at("mediaType"));
+    const std::string layer = manifest.at("layers").at(0).at("digest");
+    EXPECT_EQ(send("GET", "/v2/azureiotedge-agent/blobs/" + layer).body, "not looked into");
+    const Response config =
+        send("GET", "/v2/azureiotedge-agent/blobs/" + manifest.at("config").at("digest").get<std::string>());
+    EXPECT_EQ(json::parse(config.body).at("rootfs").at("diff_ids").at(0), layer) << "the layer is not compressed";
+
+    const Response unknown = send("GET", "/v2/azureiotedge-hub/manifests/1.5");
+    EXPECT_EQ(unknown.status, 404);
+    EXPECT_EQ(json::parse(unknown.body).at("errors").at(0).at("code"), "MANIFEST_UNKNOWN");
+    EXPECT_EQ(send("GET", "/v2/azureiotedge-agent/blobs/sha256:0").status, 404);
+    EXPECT_EQ(send("GET", "/v2/nothing").status, 404);
 }
 
 TEST_F(DpsSimulator, ADirectoryThatIsWrongSaysWhere) {
