@@ -5,6 +5,7 @@
 #include <eflow_embedded_scripts.hpp>
 
 #include "shared/failure.hpp"
+#include "shared/json_text.hpp"
 
 namespace eflow {
 
@@ -106,7 +107,7 @@ std::optional<json> answer_in(std::string_view standard_output, std::string_view
         standard_output.remove_prefix(end == std::string_view::npos ? standard_output.size() : end + 1);
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (!line.starts_with(marker)) continue;
-        json parsed = json::parse(line.substr(marker.size()), nullptr, false);
+        json parsed = parse_json(line.substr(marker.size()));
         if (parsed.is_object()) answer = std::move(parsed);
     }
     return answer;

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "shared/json_text.hpp"
+
 namespace eflow {
 
 State state_for(const Request& request) {
@@ -33,7 +35,7 @@ std::string to_json(const State& state) {
 }
 
 State state_from(std::string_view text) {
-    const nlohmann::json object = nlohmann::json::parse(text, nullptr, false);
+    const nlohmann::json object = parse_json(text);
     State state;
     if (!object.is_object() || object.value("schema", nlohmann::json()) != 1) return state;
     try {

@@ -11,6 +11,7 @@
 #include "host-shim/vm_session.hpp"
 #include "shared/eflow_support.hpp"
 #include "shared/failure.hpp"
+#include "shared/json_text.hpp"
 
 namespace eflow {
 
@@ -439,7 +440,8 @@ private:
         report_.changes = agent.changes;
         report_.exit_code = agent.exit_code;
         const auto file = answer.files.find("report");
-        if (file != answer.files.end()) report_.data["agent"] = nlohmann::json::parse(file->second, nullptr, false);
+        if (file != answer.files.end())
+            if (auto status = parse_json(file->second); !status.is_discarded()) report_.data["agent"] = std::move(status);
     }
 
     void describe_host() {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shared/failure.hpp"
+#include "shared/json_text.hpp"
 
 namespace eflow {
 
@@ -92,7 +93,10 @@ std::string to_json(const Report& report) {
 
 Report report_from_json(std::string_view text) {
     try {
-        const json object = json::parse(text);
+        const json object = parse_json(text);
+        if (object.is_discarded())
+            throw Failure(ExitCode::internal, "the report is not JSON, or nests too deep",
+                          "Use the same version of eflow-agent and eflow-shim.");
         if (object.at("schema").get<int>() != Report::schema)
             throw Failure(ExitCode::internal,
                           "the report has schema " + object.at("schema").dump() + ", this program reads 1",

@@ -93,6 +93,19 @@ class InstallSelf(unittest.TestCase):
         self.assertEqual(list(outside.iterdir()), [])
         self.assertFalse(self.box.path(UNIT).exists())
 
+    def test_nothing_of_the_image_is_executed(self):
+        trace = self.box.top / "trace"
+        ours = {AGENT, "/usr/bin/systemd-sysusers"}
+        for arguments in ((), ("--uninstall",)):
+            done = subprocess.run(["strace", "-f", "-qq", "-e", "trace=execve,execveat,chroot,pivot_root", "-o", trace, AGENT,
+                                   "--root", self.box.root, "install-self", *arguments], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            calls = [line.split(None, 1)[1] for line in trace.read_text().splitlines() if "(" in line]
+            self.assertEqual([call for call in calls if call.startswith(("chroot", "pivot_root"))], [])
+            run = {call.split('"')[1] for call in calls if call.startswith("execve")}
+            self.assertLessEqual(run, {str(one) for one in ours}, arguments)
+        self.assertNotIn("eflow-agent", self.box.path("etc/passwd").read_text() + self.box.path("etc/group").read_text())
+
     def test_uninstalled_where_an_update_brought_the_images_own_agent(self):
         self.assertEqual(self.agent()[0], 0)
         image = "/usr/lib/systemd/system/eflow-agent.service"

@@ -19,6 +19,7 @@
 #include "vm-agent/placement/install.hpp"
 #include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/transaction.hpp"
+#include "vm-agent/placement/user_entries.hpp"
 
 namespace eflow {
 
@@ -88,14 +89,14 @@ void make_user(const Tree& tree) {
                       "Make it by hand, then run this again: useradd -r -s /usr/sbin/nologin eflow-agent");
 }
 
-/// Removes the user where the machine has the program for it; whether it is gone then.
+/// Removes the user: on the running machine by its own program, below --root by taking its entries out. Whether it is
+/// gone then.
 bool remove_user(const Tree& tree) {
     if (!has_user(tree)) return true;
-    if (access(userdel, X_OK) != 0) return false;
-    std::vector<std::string> command{userdel};
-    if (!tree.live()) command.insert(command.end(), {"--root", tree.root()});
-    command.emplace_back(installed::user);
-    run_process(command, patience, 64 * 1024);
+    if (!tree.live())
+        remove_user_entries(tree, installed::user);
+    else if (access(userdel, X_OK) == 0)
+        run_process({userdel, installed::user}, patience, 64 * 1024);
     return !has_user(tree);
 }
 

@@ -1,13 +1,9 @@
-#include <sys/file.h>
-
-#include <cerrno>
 #include <csignal>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <utility>
 
-#include <fcntl.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <CLI/CLI.hpp>
@@ -17,6 +13,7 @@
 #include "vm-agent/health/summary.hpp"
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/machine/places.hpp"
+#include "vm-agent/machine/watch_lock.hpp"
 #include "vm-agent/watch/file_source.hpp"
 #include "vm-agent/watch/watcher.hpp"
 
@@ -162,18 +159,6 @@ bool is_blind(const Observations& seen) {
     return (!seen.config.value && denied(seen.config.why)) || (!seen.containers.value && denied(seen.containers.why));
 }
 
-/// A watcher runs: it holds its lock (see watch.cpp), which everybody may try.
-bool watcher_lives(const Tree& tree) {
-    try {
-        const auto folder = tree.directory(places::runtime_folder);
-        if (!folder) return false;
-        const Descriptor lock(openat(folder->get(), places::watch_lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-        return lock.valid() && flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    } catch (const Failure&) {
-        return false;
-    }
-}
-
 /// The watcher follows both systemd and the engine: its last word is how things stand now.
 bool follows_all(const Report& report) {
     const json watcher = report.data.value("watcher", json::object());
@@ -181,7 +166,7 @@ bool follows_all(const Report& report) {
 }
 
 Report look(const Context& context, const Tree& tree) {
-    if (tree.live() && watcher_lives(tree))
+    if (tree.live() && is_watch_lock_held(tree, places::runtime_folder))
         if (auto report = watchers_report(tree, context.world.now); report && follows_all(*report))
             return std::move(*report);
     const Observations seen = observations_of(context, tree);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "shared/failure.hpp"
+#include "shared/json_text.hpp"
 #include "vm-agent/cli/certificate_json.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/support_redact.hpp"
@@ -143,7 +144,7 @@ void gather_files(const Tree& tree, Gathered& bundle) {
     add_toml(places::watch_settings, "config/watch.toml", false);
     add_toml("/var/lib/aziot/identityd/device_info", "config/device_info.toml", true);
     if (const auto text = text_of(tree, "/etc/docker/daemon.json", bundle)) {
-        const json document = parsed(*text);
+        const json document = parse_json(*text);
         std::vector<std::string> found;
         without_secret_forms(*text, &found);
         for (const auto& secret : found) bundle.scrubber.know(secret);
@@ -236,14 +237,14 @@ void gather_listing(const Tree& tree, Gathered& bundle) {
 
 void gather_history(const Tree& tree, Gathered& bundle) {
     if (const auto text = text_of(tree, places::status_file, bundle)) {
-        const json document = parsed(*text);
+        const json document = parse_json(*text);
         if (document.is_discarded())
             bundle.miss(places::status_file, "it is no JSON");
         else
             bundle.add("watcher/status.json", pretty(scrubbed(document, bundle.scrubber)));
     }
     if (const auto text = text_of(tree, places::memory_file, bundle)) {
-        const json document = parsed(*text);
+        const json document = parse_json(*text);
         if (document.is_discarded())
             bundle.miss(places::memory_file, "it is no JSON");
         else

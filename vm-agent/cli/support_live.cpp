@@ -3,6 +3,7 @@
 #include <set>
 
 #include "shared/failure.hpp"
+#include "shared/json_text.hpp"
 #include "vm-agent/cli/style.hpp"
 #include "vm-agent/cli/support_redact.hpp"
 #include "vm-agent/cli/support_sources.hpp"
@@ -103,7 +104,7 @@ void gather_containers(const Observations& seen, Gathered& bundle) {
     const auto listed = engine.list();
     if (!listed.value) return bundle.miss("modules", listed.why);
     if (const auto version = engine.get("/version"); version.value) {
-        const json document = parsed(*version.value);
+        const json document = parse_json(*version.value);
         if (document.is_object()) bundle.add("modules/engine.json", pretty(scrubbed(document, bundle.scrubber)));
     }
     json all = json::array();
@@ -129,7 +130,7 @@ void gather_containers(const Observations& seen, Gathered& bundle) {
             continue;
         }
         const auto inspection = engine.get("/containers/" + one.id + "/json");
-        const json document = inspection.value ? parsed(*inspection.value) : json();
+        const json document = inspection.value ? parse_json(*inspection.value) : json();
         if (!inspection.value)
             bundle.miss(folder + "/inspect.json", inspection.why);
         else if (!document.is_object())

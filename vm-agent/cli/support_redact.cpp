@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "shared/json_text.hpp"
 #include "vm-agent/config/redact.hpp"
 
 namespace eflow {
@@ -62,23 +63,6 @@ json words(const json& list) {
 }
 
 }  // namespace
-
-json parsed(std::string_view text) {
-    // What walks a document goes into itself; a crafted one must not exhaust the stack.
-    constexpr int deepest = 64;
-    int depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string && c == '\\') ++i;
-        if (c == '"') in_string = !in_string;
-        if (in_string) continue;
-        if (c == '[' || c == '{') ++depth;
-        if (c == ']' || c == '}') --depth;
-        if (depth > deepest) return json(json::value_t::discarded);
-    }
-    return json::parse(text, nullptr, false);
-}
 
 json scrubbed(const json& document, const Scrubber& scrubber) {
     if (document.is_string()) return scrubber.clean(document.get_ref<const std::string&>());

@@ -9,9 +9,6 @@
 
 namespace eflow {
 
-/// `text` as JSON; discarded when it is none, or nested deeper than any document that is looked at here.
-nlohmann::json parsed(std::string_view text);
-
 /// Every string of `document` cleaned, and whatever stands behind a key whose name means a secret replaced.
 nlohmann::json scrubbed(const nlohmann::json& document, const Scrubber& scrubber);
 

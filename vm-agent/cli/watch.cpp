@@ -1,15 +1,12 @@
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 #include <spdlog/logger.h>
 #include <boost/asio/io_context.hpp>
@@ -20,6 +17,7 @@
 #include "vm-agent/cli/verb.hpp"
 #include "vm-agent/machine/journal.hpp"
 #include "vm-agent/machine/places.hpp"
+#include "vm-agent/machine/watch_lock.hpp"
 #include "vm-agent/watch/watcher.hpp"
 
 namespace eflow {
@@ -37,23 +35,6 @@ void make_folder(const std::string& path) {
         throw Failure(ExitCode::machine_lacks, path + " cannot be made: " + std::strerror(errno),
                       "Run the watcher as its unit: sudo systemctl start eflow-agent; or as root.");
     chmod(path.c_str(), 0755);
-}
-
-/// Held as long as this watcher lives: two would tear the status file from each other.
-Descriptor only_watcher(const std::string& folder) {
-    const std::string path = folder + "/" + places::watch_lock;
-    Descriptor lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!lock.valid())
-        throw Failure(ExitCode::machine_lacks, path + ": " + std::strerror(errno), "Run it as root, or as its unit.");
-    fchmod(lock.get(), 0644);  // whatever the umask: `status` tries it to know whether a watcher lives
-    // Somebody may be trying it at this moment.
-    timespec pause{0, 50'000'000};
-    int attempts = 20;
-    while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && --attempts > 0) nanosleep(&pause, nullptr);
-    if (attempts == 0)
-        throw Failure(ExitCode::machine_lacks, "another watcher runs already",
-                      "systemctl status eflow-agent shows it; eflow-agent status says what it sees.");
-    return lock;
 }
 
 WatchSettings settings_of(const Tree& tree, const WatchFlags& flags) {
@@ -77,7 +58,7 @@ Outcome watch(const Context& context, const WatchFlags& flags) {
     make_folder(places::runtime_folder);
     make_folder("/var/lib/eflow-agent");
     make_folder(places::watch_folder);
-    const Descriptor lock = only_watcher(places::runtime_folder);
+    const Descriptor lock = take_watch_lock(places::runtime_folder);
     // What an earlier watcher left is no word of this one, which the lock would make it.
     unlink(places::status_file);
 

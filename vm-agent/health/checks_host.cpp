@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "vm-agent/health/check.hpp"
+#include "shared/json_text.hpp"
 #include "vm-agent/health/summary.hpp"
 
 namespace eflow {
@@ -56,7 +57,7 @@ Finding judge_disks(const Observations& seen) {
 std::optional<json> daemon(const Observations& seen) {
     if (!seen.daemon_json.value) return std::nullopt;
     if (!seen.daemon_json.value->present) return json::object();
-    json parsed = json::parse(seen.daemon_json.value->text, nullptr, false);
+    json parsed = parse_json(seen.daemon_json.value->text);
     if (!parsed.is_object()) return std::nullopt;
     return parsed;
 }

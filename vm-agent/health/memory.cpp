@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "shared/json_text.hpp"
+
 namespace eflow {
 
 namespace {
@@ -86,7 +88,7 @@ std::string Memory::to_json() const {
 Memory Memory::from_json(std::string_view text) {
     Memory memory;
     try {
-        const json document = json::parse(text);
+        const json document = parse_json(text);
         if (document.at("schema") != 1) return {};
         memory.agent_has_run = document.value("agent_has_run", false);
         memory.hub_has_run = document.at("hub_has_run").get<bool>();

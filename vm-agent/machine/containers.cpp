@@ -12,6 +12,8 @@
 #include <boost/beast/http.hpp>
 #include <nlohmann/json.hpp>
 
+#include "shared/json_text.hpp"
+
 namespace eflow {
 
 namespace {
@@ -234,7 +236,7 @@ std::optional<std::string> version_prefix_of(const std::string& api_version) {
 Sight<std::vector<ContainerSeen>> read_container_list(const std::string& body, const std::string& who) {
     using Containers = Sight<std::vector<ContainerSeen>>;
     const auto garbage = Containers::unseen(who + " answered something that is no list of containers");
-    const json listed = json::parse(body, nullptr, false);
+    const json listed = parse_json(body);
     if (!listed.is_array()) return garbage;
     std::vector<ContainerSeen> containers;
     for (const auto& one : listed) {
@@ -256,13 +258,13 @@ Sight<std::vector<ContainerSeen>> read_container_list(const std::string& body, c
 Sight<std::optional<ContainerSeen>> read_container(unsigned status, const std::string& body, const std::string& who) {
     using Container = Sight<std::optional<ContainerSeen>>;
     if (status == 404) return Container::of(std::nullopt);
-    const json one = json::parse(body, nullptr, false);
+    const json one = parse_json(body);
     if (status != 200 || !one.is_object()) return Container::unseen(who + " answered something that is no container");
     return Container::of(inspected(one));
 }
 
 std::optional<ContainerEvent> read_event(std::string_view line) {
-    const json one = json::parse(line, nullptr, false);
+    const json one = parse_json(line);
     if (!one.is_object() || text_in(one, "Type") != "container") return std::nullopt;
     const json& actor = object_in(one, "Actor");
     ContainerEvent event;

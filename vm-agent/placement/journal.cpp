@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/failure.hpp"
+#include "shared/json_text.hpp"
 
 namespace eflow {
 
@@ -23,7 +24,7 @@ std::string Journal::to_json() const {
 
 Journal Journal::from_json(std::string_view text) {
     try {
-        const json object = json::parse(text);
+        const json object = parse_json(text);
         Journal journal;
         if (object.at("schema").get<int>() != 1) throw Failure(ExitCode::machine_lacks, "its schema is not 1");
         journal.removes_config = object.at("removes_config").get<bool>();

@@ -1,13 +1,15 @@
 #include "vm-agent/watch/history.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
-#include <sstream>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "shared/json_text.hpp"
 
 namespace eflow {
 
@@ -17,9 +19,35 @@ using nlohmann::json;
 
 constexpr std::size_t longest_line = 8 * 1024;
 
-void read_into(const std::string& path, Stamp since, std::vector<HistoryEntry>& entries) {
-    std::ifstream file(path);
-    for (std::string line; std::getline(file, line);) {
+/// The bytes of a regular file, its last `most` at most; empty for anything else that stands there: what the watcher
+/// did not write (a link, a FIFO, a device) is not waited for.
+std::string last_bytes(const std::string& path, std::size_t most) {
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (file < 0) return {};
+    std::string bytes;
+    struct stat status {};
+    if (fstat(file, &status) == 0 && S_ISREG(status.st_mode)) {
+        const auto size = static_cast<std::size_t>(status.st_size);
+        bytes.resize(std::min(size, most));
+        std::size_t filled = 0;
+        while (filled < bytes.size()) {
+            const ssize_t got = pread(file, bytes.data() + filled, bytes.size() - filled,
+                                      static_cast<off_t>(size - bytes.size() + filled));
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) break;
+            filled += static_cast<std::size_t>(got);
+        }
+        bytes.resize(filled);
+    }
+    close(file);
+    return bytes;
+}
+
+void read_into(const std::string& path, std::size_t most, Stamp since, std::vector<HistoryEntry>& entries) {
+    const std::string bytes = last_bytes(path, most);
+    for (std::string_view rest = bytes; !rest.empty();) {
+        const auto line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(rest.size(), line.size() + 1));
         if (line.size() > longest_line) continue;
         auto entry = HistoryEntry::from_json(line);
         if (entry && entry->at >= since) entries.push_back(std::move(*entry));
@@ -44,8 +72,11 @@ std::string HistoryEntry::to_json() const {
 
 std::optional<HistoryEntry> HistoryEntry::from_json(std::string_view line) {
     // A line that a crash cut short is left out, like anything else that is none.
-    const json one = json::parse(line, nullptr, false);
+    const json one = parse_json(line);
     if (!one.is_object() || !one.value("at", json()).is_number_integer()) return std::nullopt;
+    // 1970 to 2200: later arithmetic on a time must not overflow.
+    constexpr std::int64_t year_2200 = 7'258'118'400'000'000;
+    if (const auto at = one.at("at").get<std::int64_t>(); at < 0 || at > year_2200) return std::nullopt;
     try {
         return HistoryEntry{Stamp(std::chrono::microseconds(one.at("at").get<std::int64_t>())),
                             one.at("kind").get<std::string>(),
@@ -78,8 +109,9 @@ bool History::append(const std::vector<HistoryEntry>& entries) const {
 
 std::vector<HistoryEntry> History::read(Stamp since) const {
     std::vector<HistoryEntry> entries;
-    read_into(older_file(), since, entries);
-    read_into(current_file(), since, entries);
+    // A file may have grown past the limit by its last entries.
+    read_into(older_file(), 2 * limit_, since, entries);
+    read_into(current_file(), 2 * limit_, since, entries);
     return entries;
 }
 

@@ -119,5 +119,32 @@ TEST_F(Histories, ALinkInTheFilesPlaceIsNotFollowed) {
     EXPECT_FALSE(fs::exists(folder_ + "/elsewhere"));
 }
 
+TEST_F(Histories, WhatIsNoFileOfItsOwnIsNotRead) {
+    const std::string file = History(folder_).current_file();
+    ASSERT_EQ(mkfifo(file.c_str(), 0644), 0);
+    EXPECT_TRUE(History(folder_).read({}).empty());
+    fs::remove(file);
+    fs::create_symlink("/dev/zero", file);
+    EXPECT_TRUE(History(folder_).read({}).empty());
+    fs::remove(file);
+    std::ofstream(folder_ + "/elsewhere") << entry(1).to_json() << "\n";
+    fs::create_symlink(folder_ + "/elsewhere", file);
+    EXPECT_TRUE(History(folder_).read({}).empty());
+}
+
+TEST_F(Histories, OnlyTheEndOfAnOvergrownFileIsRead) {
+    const History small(folder_, 1000);
+    append_bytes(entry(1).to_json() + "\n" + std::string(10'000, 'x') + "\n" + entry(2).to_json() + "\n");
+    const auto entries = small.read({});
+    ASSERT_EQ(entries.size(), 1U);
+    EXPECT_EQ(entries.front().at, entry(2).at);
+}
+
+TEST_F(Histories, TimesOutOfAllReasonAreNotTaken) {
+    append_bytes(R"({"at":9223372036854775807,"kind":"a","what":"b","from":"","to":"","text":""})" "\n");
+    append_bytes(R"({"at":-9223372036854775807,"kind":"a","what":"b","from":"","to":"","text":""})" "\n");
+    EXPECT_TRUE(History(folder_).read(Stamp::min()).empty());
+}
+
 }  // namespace
 }  // namespace eflow
