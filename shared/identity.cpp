@@ -70,7 +70,8 @@ Judged<IdScope> IdScope::parse(std::string_view text) {
 }
 
 bool IdScope::unusual() const noexcept {
-    return !(text_.size() == 11 && text_.starts_with("0ne") && std::all_of(text_.begin() + 3, text_.end(), is_hex));
+    const bool known = text_.starts_with("0ne") || text_.starts_with("0us") || text_.starts_with("0cn");
+    return !(text_.size() == 11 && known && std::all_of(text_.begin() + 3, text_.end(), is_hex));
 }
 
 Judged<RegistrationId> RegistrationId::parse(std::string_view text) {

@@ -13,7 +13,8 @@ template <class T>
 using Judged = std::variant<T, Finding>;
 
 /// The ID scope of a DPS instance. Non-empty, ASCII letters and digits, at most 64.
-/// Upstream validates nothing; production scopes are `0ne` and eight hex digits, others are `unusual()`, not wrong.
+/// Upstream validates nothing; production scopes are `0ne` (in Azure Government `0us`, in China `0cn`) and eight hex digits;
+/// others are `unusual()`, not wrong.
 class IdScope {
 public:
     static Judged<IdScope> parse(std::string_view text);

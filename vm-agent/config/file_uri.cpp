@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdio>
 
+#include "vm-agent/config/url.hpp"
+
 namespace eflow {
 
 std::string file_uri(std::string_view absolute_path) {
@@ -23,23 +25,9 @@ std::string file_uri(std::string_view absolute_path) {
 }
 
 std::optional<std::string> path_of_file_uri(std::string_view uri) {
-    constexpr std::string_view scheme = "file://";
-    if (!uri.starts_with(scheme)) return std::nullopt;
-    uri.remove_prefix(scheme.size());
-    if (uri.starts_with("localhost/")) uri.remove_prefix(9);
-    if (!uri.starts_with('/')) return std::nullopt;
-    const auto hex = [](char c) {
-        return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-    };
-    std::string path;
-    for (std::size_t i = 0; i < uri.size(); ++i) {
-        if (uri[i] == '%' && i + 2 < uri.size() && hex(uri[i + 1]) >= 0 && hex(uri[i + 2]) >= 0) {
-            path += static_cast<char>(hex(uri[i + 1]) * 16 + hex(uri[i + 2]));
-            i += 2;
-        } else {
-            path += uri[i];
-        }
-    }
+    const auto url = parse_url(uri);
+    if (!url || !url->is_local_file()) return std::nullopt;
+    std::string path = percent_decoded(url->path);
     if (path.find('\0') != std::string::npos) return std::nullopt;
     return path;
 }

@@ -24,10 +24,14 @@ struct ProvisioningSeen {
 /// What judge_config complains of (config.well-formed) in IoT Edge's own template, which a VM comes with.
 inline constexpr const char* no_provisioning = "there is no [provisioning]";
 
-/// The config checks that the text alone decides: well-formed, known-keys, scope-id, endpoint, timeouts, hostname, with
-/// upstream's own value rules (super_config.rs of Azure/iot-identity-service and Azure/iotedge). One finding an id at
-/// least; several known-keys findings when several keys are unknown.
+/// The config checks that the text alone decides: well-formed, known-keys, scope-id, endpoint, timeouts, hostname.
+/// Failed is what `iotedge config apply` refuses (upstream_types.cpp has upstream's types), a warning what it takes and
+/// what will not work. One finding an id at least; of well-formed and known-keys one for each fault, in the file's
+/// order.
 Findings judge_config(std::string_view text);
+
+/// The warning config.endpoint when scope and endpoint's host are of different Azure clouds (0us with .net).
+std::optional<Finding> cloud_mismatch(std::string_view scope, std::string_view host);
 
 /// Nothing when the text is no TOML or holds no [provisioning].
 std::optional<ProvisioningSeen> read_provisioning(std::string_view text);
