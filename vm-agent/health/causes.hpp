@@ -42,19 +42,20 @@ enum class Part { whole, start, anywhere };
 /// A row of the table of causes: words at a place of an error's chain, and what they mean. Rows are tried in order, and
 /// within one from the innermost element outwards; the first that fits holds. Words compare without regard to case.
 struct Cause {
-    std::string_view id;     ///< stable, for tests
+    std::string_view id{};  ///< stable, for tests
     unsigned by = identityd;
-    std::string_view under;  ///< an element further out in the chain begins with it; "" for any place
+    std::string_view under{};  ///< an element further out in the chain begins with it; "" for any place
     Part part = Part::anywhere;
-    std::string_view words;
-    std::string_view also;   ///< stands somewhere in the same record too; "" for no more than the words
+    std::string_view words{};
+    std::string_view also{};  ///< stands somewhere in the same record too; "" for no more than the words
     Fault fault = Fault::unknown;
     Consequence consequence = Consequence::unknown;
-    std::string_view meaning;  ///< a clause: what has happened, in words for people
-    std::string_view remedy;   ///< what works
-    std::string_view reason_in;  ///< the unit whose journal has the reason, where this one keeps it from its clients; or ""
-    std::string_view source;     ///< the file and line upstream that it was read from
-    std::string_view versions;   ///< of IoT Edge that word it so
+    std::string_view meaning{};  ///< a clause: what has happened, in words for people
+    std::string_view remedy{};   ///< what works
+    std::string_view
+        reason_in{};  ///< the unit whose journal has the reason, where this one keeps it from its clients; or ""
+    std::string_view source{};    ///< the file and line upstream that it was read from
+    std::string_view versions{};  ///< of IoT Edge that word it so
 };
 
 /// Every row, in the order in which they are tried.
@@ -67,7 +68,9 @@ struct Diagnosis {
     const Cause* cause = nullptr;  ///< none: not in the table
 
     [[nodiscard]] Fault fault() const { return cause == nullptr ? Fault::unknown : cause->fault; }
-    [[nodiscard]] Consequence consequence() const { return cause == nullptr ? Consequence::unknown : cause->consequence; }
+    [[nodiscard]] Consequence consequence() const {
+        return cause == nullptr ? Consequence::unknown : cause->consequence;
+    }
     /// It was met while DPS or the hub was to be asked (identityd error.rs: `DPS client error`, `Hub client error`).
     [[nodiscard]] bool is_of_cloud() const;
     /// The innermost reason, as logged.
