@@ -70,6 +70,11 @@ inline constexpr std::chrono::minutes fetch_patience{30};
 /// when it ends and when it starts (aziot-edged/src/main.rs), and its watchdog brings edgeAgent back.
 bool in_grace(const Observations& seen);
 
+/// What people are told who look at a device that has no deployment yet.
+inline constexpr auto not_deployed_words =
+    "The portal shows 417 -- The device's deployment configuration is not set, and iotedge check says Could not check "
+    "current state of edgeHub container; both are normal until a deployment exists.";
+
 /// edgeAgent has said that it carries out a deployment, and not so long ago that it must be stuck.
 bool is_deploying(const Observations& seen);
 

@@ -140,7 +140,7 @@ bool in_grace(const Observations& seen) {
 }
 
 bool is_deploying(const Observations& seen) {
-    const auto& deployment = seen.memory.deployment;
+    const auto& deployment = seen.memory.agent.deployment;
     return deployment && deployment->code == 0 &&
            (deployment->at == Stamp{} || is_lately(seen, deployment->at, fetch_patience));
 }

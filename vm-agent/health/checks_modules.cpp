@@ -1,16 +1,14 @@
 #include <algorithm>
 
+#include "vm-agent/health/agent_causes.hpp"
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/hub_link.hpp"
 #include "vm-agent/health/restarts.hpp"
 #include "vm-agent/health/summary.hpp"
 
 namespace eflow {
 
 namespace {
-
-constexpr auto not_deployed_words =
-    "The portal shows 417 -- The device's deployment configuration is not set, and iotedge check says Could not check "
-    "current state of edgeHub container; both are normal until a deployment exists.";
 
 std::string ended(const ContainerSeen& module) {
     if (!module.detail || module.state == "running") return module.status;
@@ -24,13 +22,8 @@ std::string log_of(const std::string& name) {
     return "docker logs --tail 50 " + name;
 }
 
-bool hub_was_here(const Observations& seen) {
-    return seen.memory.hub_has_run || (seen.memory.deployment && seen.memory.deployment->code == 200);
-}
-
 bool agent_was_here(const Observations& seen) {
-    return seen.memory.agent_has_run || hub_was_here(seen) || seen.memory.deployment ||
-           container(seen, "edgeHub") != nullptr;
+    return seen.memory.agent_has_run || seen.memory.agent.deployment || was_deployed(seen);
 }
 
 /// aziot-edged starts no module before the device has its identity.
@@ -65,6 +58,7 @@ Finding judge_runtime(const Observations& seen, const char* id, const ContainerS
     if (module.state == "running") {
         if (module.detail && module.detail->health == "unhealthy")
             return failed(id, name + " runs and is unhealthy", module.status, logs);
+        if (name == "edgeAgent") return judge_hub_link(seen, module);
         return ok(id, name + " is running", module.status);
     }
     if (module.state == "created") {
@@ -92,6 +86,12 @@ Finding judge_runtime(const Observations& seen, const char* id, const ContainerS
     if (is_replaced(seen, module))
         return warning(id, name + " has been stopped for a deployment", ended(module),
                        "Wait: " + keeper + " replaces it.");
+    if (const std::string& last = seen.memory.agent.ending; name == "edgeAgent" && !last.empty()) {
+        const AgentCause* cause = agent_cause_of(last);
+        return failed(id, name + " is not running" + (cause != nullptr ? ": " + std::string(cause->meaning) : ""),
+                      ended(module) + "\nIt said last: " + last,
+                      cause != nullptr ? std::string(cause->remedy) + "; then: sudo iotedge system restart" : logs);
+    }
     return failed(id, name + " is not running", ended(module), logs);
 }
 
@@ -120,15 +120,15 @@ Finding judge_hub(const Observations& seen) {
     constexpr auto id = "modules.edge-hub";
     if (const ContainerSeen* hub = container(seen, "edgeHub")) return judge_runtime(seen, id, *hub, "edgeAgent");
     if (is_deploying(seen)) {
-        if (hub_was_here(seen))
+        if (was_deployed(seen))
             return warning(id, "edgeHub is being replaced by a deployment", "there is no container edgeHub right now",
                            "Wait: edgeAgent creates it anew once it has the image: docker logs -f edgeAgent");
         return skipped(id, "edgeHub is being deployed", "edgeAgent creates it once it has the image");
     }
-    if (awaits_identity(seen) || !hub_was_here(seen))
+    if (awaits_identity(seen) || !was_deployed(seen))
         return skipped(id, "edgeHub has not been created yet, as expected before the first deployment",
                        not_deployed_words);
-    if (seen.memory.deployment && seen.memory.deployment->code == 417)
+    if (const auto deployment = deployment_now(seen); deployment && deployment->code == 417)
         return failed(id, "edgeHub is gone; it has run before, and this device has no deployment any more",
                       "there is no container edgeHub, and edgeAgent says 417: the configuration is empty",
                       "Create a deployment for this device in IoT Hub: Set modules.");
@@ -183,39 +183,6 @@ Finding judge_loops(const Observations& seen) {
     }
     if (detail.empty()) return ok(id, "No module ends again and again", over);
     return failed(id, "A module ends and is restarted, again and again", detail, remedy);
-}
-
-Finding judge_deployment(const Observations& seen) {
-    constexpr auto id = "modules.deployment";
-    if (!seen.memory.deployment) {
-        if (const ContainerSeen* hub = container(seen, "edgeHub"); hub != nullptr && hub->state == "running")
-            return ok(id, "A deployment has been carried out: edgeHub runs");
-        return skipped(id, "edgeAgent has said nothing about a deployment yet", "406 until its first word");
-    }
-    const Deployment& deployment = *seen.memory.deployment;
-    const std::string agent_logs = "docker logs --tail 100 edgeAgent says more.";
-    switch (deployment.code) {
-        case 200: return ok(id, "200: the deployment has been carried out", deployment.text);
-        case 0:
-            if (is_deploying(seen)) return ok(id, "A deployment is being carried out", deployment.text);
-            return warning(id, "A deployment has been under way for more than half an hour", deployment.text,
-                           "Its images cannot be fetched? " + agent_logs);
-        case 417:
-            if (container(seen, "edgeHub") != nullptr)
-                return warning(id,
-                               "417: the deployment of this device has been taken away; its modules stay as they are",
-                               deployment.text, "Create a deployment for this device in IoT Hub: Set modules.");
-            return skipped(id, "417: no deployment has been made for this device yet, as expected on a new one",
-                           not_deployed_words);
-        case 400:
-            return failed(id, "400: the deployment manifest is not valid", deployment.text,
-                          "Correct the manifest in IoT Hub (Set modules); " + agent_logs);
-        case 412:
-            return failed(id, "412: the manifest's schema version is not one that this edgeAgent knows",
-                          deployment.text, "Use a schema version of 1.0 or 1.1, or a newer edgeAgent.");
-        case 500: return failed(id, "500: edgeAgent could not carry out the deployment", deployment.text, agent_logs);
-        default: return skipped(id, "406: edgeAgent has not said yet how it goes", deployment.text);
-    }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/hub_link.hpp"
 #include "vm-agent/health/restarts.hpp"
 
 namespace eflow {
@@ -51,8 +52,10 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
         consider_lately(edged->changed, fetch_patience);
     }
     if (seen.applied.applied) consider_lately(applied_at(seen), apply_gap);
-    if (seen.memory.deployment && seen.memory.deployment->code == 0)
-        consider_lately(seen.memory.deployment->at, fetch_patience);
+    if (const auto& deployment = seen.memory.agent.deployment; deployment && deployment->code == 0)
+        consider_lately(deployment->at, fetch_patience);
+    for (const auto& limit : {deployment_over_at(seen), silence_over_at(seen)})
+        if (limit) earliest.consider(*limit + tick);
     if (seen.units.value)
         for (const auto& one : *seen.units.value) {
             if (one.restarts > 0) consider_lately(one.changed, Memory::window);

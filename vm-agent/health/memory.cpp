@@ -1,7 +1,6 @@
 #include "vm-agent/health/memory.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -30,29 +29,68 @@ Stamp stamp_of(const json& number) {
     return count > 0 && count < year_2200 ? Stamp(std::chrono::microseconds(count)) : Stamp{};
 }
 
-struct Phrase {
-    std::string_view text;
-    int code;
-};
+constexpr std::size_t most_steps = 20;
 
-constexpr std::array phrases{
-    Phrase{"Deployment config in edge agent's desired properties is empty", 417},
-    Phrase{"Reconcile failed because of invalid schema", 412},
-    Phrase{"Reconcile failed because of invalid configuration format", 400},
-    Phrase{"Reconcile failed because of the an exception", 500},
-    Phrase{"Plan execution started for deployment", 0},
-    Phrase{"Plan execution ended for deployment", 200},
-};
+std::string text_in(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? found->get<std::string>().substr(0, longest_line) : std::string();
+}
+
+template <class Number>
+Number number_in(const json& object, const char* key, Number otherwise = 0) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number_integer() ? found->get<Number>() : otherwise;
+}
+
+Stamp stamp_in(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() ? stamp_of(*found) : Stamp{};
+}
+
+json json_of(const Deployment& one) {
+    json steps = json::array();
+    for (const auto& step : one.steps)
+        steps.push_back({{"command", step.command}, {"reason", step.reason}, {"failures", step.failures}});
+    return {{"code", one.code},     {"text", one.text},   {"at", micros(one.at)},     {"number", one.number},
+            {"reason", one.reason}, {"before", one.before}, {"last", micros(one.last)}, {"steps", std::move(steps)}};
+}
+
+Deployment deployment_of(const json& one) {
+    Deployment deployment{one.at("code").get<int>(), one.at("text").get<std::string>().substr(0, longest_line),
+                          stamp_of(one.at("at"))};
+    deployment.number = number_in<std::int64_t>(one, "number");
+    deployment.reason = text_in(one, "reason");
+    deployment.before = number_in<int>(one, "before", deployment.before);
+    deployment.last = stamp_in(one, "last");
+    const json steps = one.value("steps", json::array());
+    for (const auto& step : steps)
+        if (step.is_object() && deployment.steps.size() < most_steps)
+            deployment.steps.push_back(
+                {text_in(step, "command"), text_in(step, "reason"), number_in<unsigned>(step, "failures")});
+    return deployment;
+}
+
+json json_of(const HubLink& link) {
+    return {{"state", static_cast<int>(link.state)}, {"text", link.text},
+            {"reason", link.reason},                 {"transport", link.transport},
+            {"failures", link.failures},             {"at", micros(link.at)},
+            {"was_reached", link.was_reached}};
+}
+
+HubLink link_of(const json& one) {
+    HubLink link;
+    const int state = number_in<int>(one, "state");
+    if (state > 0 && state <= static_cast<int>(HubLink::State::refused)) link.state = static_cast<HubLink::State>(state);
+    link.text = text_in(one, "text");
+    link.reason = text_in(one, "reason");
+    link.transport = text_in(one, "transport");
+    link.failures = number_in<unsigned>(one, "failures");
+    link.at = stamp_in(one, "at");
+    link.was_reached = one.value("was_reached", false);
+    return link;
+}
 
 }  // namespace
-
-std::optional<Deployment> read_deployment(const std::vector<std::string>& lines) {
-    for (auto line = lines.rbegin(); line != lines.rend(); ++line)
-        for (const auto& phrase : phrases)
-            if (line->find(phrase.text) != std::string::npos)
-                return Deployment{phrase.code, line->substr(0, longest_line), {}};
-    return std::nullopt;
-}
 
 bool Memory::note_running(std::string_view name) {
     bool* flag = name == "edgeAgent" ? &agent_has_run : name == "edgeHub" ? &hub_has_run : nullptr;
@@ -77,9 +115,9 @@ std::size_t Memory::recent_ends(const std::string& name, Stamp now) const {
 
 std::string Memory::to_json() const {
     json document = {{"schema", 1}, {"agent_has_run", agent_has_run}, {"hub_has_run", hub_has_run}};
-    if (deployment)
-        document["deployment"] = {
-            {"code", deployment->code}, {"text", deployment->text}, {"at", micros(deployment->at)}};
+    if (agent.deployment) document["deployment"] = json_of(*agent.deployment);
+    if (agent.link != HubLink{}) document["hub_link"] = json_of(agent.link);
+    if (!agent.ending.empty()) document["ending"] = agent.ending;
     for (const auto& [name, stamps] : ends)
         for (const Stamp stamp : stamps) document["ends"][name].push_back(micros(stamp));
     return document.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -92,12 +130,9 @@ Memory Memory::from_json(std::string_view text) {
         if (document.at("schema") != 1) return {};
         memory.agent_has_run = document.value("agent_has_run", false);
         memory.hub_has_run = document.at("hub_has_run").get<bool>();
-        if (document.contains("deployment")) {
-            const json& one = document.at("deployment");
-            memory.deployment =
-                Deployment{one.at("code").get<int>(), one.at("text").get<std::string>().substr(0, longest_line),
-                           stamp_of(one.at("at"))};
-        }
+        if (document.contains("deployment")) memory.agent.deployment = deployment_of(document.at("deployment"));
+        if (document.contains("hub_link")) memory.agent.link = link_of(document.at("hub_link"));
+        memory.agent.ending = text_in(document, "ending");
         const json ends = document.value("ends", json::object());
         for (const auto& [name, stamps] : ends.items())
             for (const auto& stamp : stamps) memory.note_end(name, stamp_of(stamp));

@@ -6,24 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "vm-agent/health/agent_log.hpp"
 #include "vm-agent/health/seen.hpp"
 
 namespace eflow {
-
-/// What edgeAgent said last about its deployment, in the codes that the cloud shows (edge-agent
-/// Core/DeploymentStatusCode.cs): 200, 400, 406, 412, 417, 500. 0 while it carries one out.
-struct Deployment {
-    int code = 406;
-    std::string text;  ///< the line that says so
-    Stamp at{};        ///< when that was, as far as known
-
-    bool operator==(const Deployment&) const = default;
-};
-
-/// The last word on the deployment in lines of edgeAgent's log, oldest first; nothing when none speaks of it. edgeAgent
-/// says it on a change and at its twin's refresh only, so a watcher remembers it (edge-agent Agent.cs,
-/// EdgeAgentConnection.cs, planrunner).
-std::optional<Deployment> read_deployment(const std::vector<std::string>& lines);
 
 /// What one look cannot show, kept by the watcher across looks and reboots.
 struct Memory {
@@ -32,7 +18,7 @@ struct Memory {
 
     bool agent_has_run = false;  ///< edgeAgent, since this identity was provisioned
     bool hub_has_run = false;    ///< edgeHub, likewise
-    std::optional<Deployment> deployment;
+    AgentSaid agent;             ///< what edgeAgent said of its hub and its deployment
     std::map<std::string, std::vector<Stamp>> ends;  ///< by unit or container: unwanted ends, oldest first
 
     /// That a container runs. True when that is news.

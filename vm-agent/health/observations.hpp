@@ -72,6 +72,7 @@ struct Observations {
     /// applied, and those of units that are not well. Oldest line first, without secrets, printable.
     std::map<std::string, std::vector<std::string>> journals;
     Sight<std::vector<ContainerSeen>> containers;
+    std::string agent_log_why;  ///< why edgeAgent's log cannot be read (its log driver); "" while it can be
     Sight<std::optional<DeviceInfo>> device_info;  ///< what identityd remembers; nothing before it registered
     Sight<ClockSeen> clock;
     std::vector<DiskSeen> disks;

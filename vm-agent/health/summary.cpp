@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/hub_link.hpp"
 #include "vm-agent/identity/inspect.hpp"
 
 namespace eflow {
@@ -87,7 +88,7 @@ Report summarize(const Observations& seen, const Verdict& verdict) {
                               {"device_id", (*seen.device_info.value)->device_id}};
     report.data["services"] = services_of(seen);
     report.data["modules"] = modules_of(seen);
-    if (seen.memory.deployment) report.data["deployment"] = seen.memory.deployment->code;
+    if (const auto deployment = deployment_now(seen)) report.data["deployment"] = deployment->code;
     report.exit_code = gravest(report.findings) == Severity::failed ? ExitCode::something_failed : ExitCode::done;
     return report;
 }

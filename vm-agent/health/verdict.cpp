@@ -1,8 +1,10 @@
 #include "vm-agent/health/verdict.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/hub_link.hpp"
 
 namespace eflow {
 
@@ -14,7 +16,7 @@ struct Told {
     std::string next;
 };
 
-constexpr auto mend = "Mend what has failed; each line says how.";
+constexpr auto each_says_how = "Fix what has failed; each line says how.";
 
 bool runs(const ContainerSeen* container) {
     return container != nullptr && container->state == "running";
@@ -25,14 +27,49 @@ Phase broken(const Observations& seen) {
     return runs(container(seen, "edgeAgent")) || runs(container(seen, "edgeHub")) ? Phase::degraded : Phase::failed;
 }
 
-/// Broken by the first failed finding of these areas, in its words; nothing when none has failed.
+/// Which failure is the cause, where several are told: what lies below comes first. A row is the beginning of an id.
+constexpr std::array causes_first{
+    "config.well-formed",  "host.disk-space",        "services.docker",          "config.scope-id",
+    "config.endpoint",     "config.registration-id", "config.timeouts",          "config.hostname",
+    "identity.current",    "identity.",              "files.readable-by-",       "config.applied",
+    "cloud.registration",  "services.aziot-keyd",    "services.aziot-certd",     "services.aziot-tpmd",
+    "host.clock",          "services.aziot-identityd", "services.aziot-edged",   "services.",
+    "host.",               "modules.edge-agent",     "modules.deployment",       "modules.edge-hub",
+    "modules.",            "cloud.",                 "config.",                  "files.",
+};
+
+std::size_t rank_of(std::string_view id) {
+    const auto* const found = std::find_if(causes_first.begin(), causes_first.end(),
+                                           [&](std::string_view start) { return id.starts_with(start); });
+    return static_cast<std::size_t>(found - causes_first.begin());
+}
+
+/// The failure that the others come of; nullptr when nothing has failed.
+const Finding* cause_in(const Findings& findings) {
+    const Finding* cause = nullptr;
+    for (const auto& finding : findings)
+        if (finding.severity == Severity::failed && (cause == nullptr || rank_of(finding.id) < rank_of(cause->id)))
+            cause = &finding;
+    return cause;
+}
+
+/// Broken, when a finding of these areas has failed; in the words of the cause.
 std::optional<Told> fault_in(const Observations& seen, const Findings& findings,
                              std::initializer_list<std::string_view> areas) {
     for (const auto area : areas)
         for (const auto& finding : findings)
             if (finding.severity == Severity::failed && std::string_view(finding.id).starts_with(area))
-                return Told{broken(seen), finding.summary, mend};
+                return Told{broken(seen), cause_in(findings)->summary, each_says_how};
     return std::nullopt;
+}
+
+/// None of IoT Edge's services is there.
+bool is_not_installed(const Observations& seen) {
+    if (!seen.units.value) return false;
+    return std::all_of(aziot_services.begin(), aziot_services.end(), [&](const char* name) {
+        const UnitSeen* service = unit(seen, name);
+        return service == nullptr || service->load == "not-found";
+    });
 }
 
 bool has_trouble(const Findings& findings) {
@@ -41,6 +78,9 @@ bool has_trouble(const Findings& findings) {
 
 /// What stands in the files, before anything is said of what runs; nothing when that decides.
 std::optional<Told> phase_of_files(const Observations& seen, const Findings& findings) {
+    if (is_not_installed(seen))
+        return Told{is_provisioned(seen) ? broken(seen) : Phase::not_provisioned, "IoT Edge is not installed",
+                    "Install IoT Edge: aziot-identity-service, aziot-edge and moby-engine."};
     if (auto told = fault_in(seen, findings, {"config."})) return told;
     const bool readable = seen.config.value.has_value();
     if (readable && !is_provisioned(seen) && !runs(container(seen, "edgeAgent")))
@@ -83,15 +123,38 @@ Told phase_of_modules(const Observations& seen) {
                 "Wait; sudo journalctl -u aziot-edged -f shows it."};
     if (!runs(agent))
         return {Phase::deploying, "aziot-edged brings edgeAgent up (it is " + agent->state + ")", "Wait a minute."};
-    if (hub == nullptr && is_deploying(seen))
+    const auto deployment = deployment_now(seen);
+    if (hub == nullptr && deployment && deployment->code == 0)
         return {Phase::deploying, "edgeAgent carries out a deployment", agent_log};
-    if (hub == nullptr)
+    // That it reached its hub and found nothing there is shown by its own words alone: it looks the same from outside
+    // when it never came so far.
+    if (hub == nullptr && has_reached_hub(seen) && deployment && deployment->code == 417)
         return {Phase::awaiting_deployment,
-                "edgeAgent runs, and no deployment has been made yet; that is expected on a new device (the portal "
-                "shows 417)",
+                "edgeAgent has reached IoT Hub, and no deployment has been made yet; that is expected on a new device "
+                "(the portal shows 417)",
                 "Create a deployment for this device in IoT Hub: Set modules."};
+    if (hub == nullptr) {
+        Missing missing = what_is_missing(seen);
+        return {Phase::provisioning, std::move(missing.what), std::move(missing.remedy)};
+    }
     if (!runs(hub)) return {Phase::deploying, "edgeHub is not up yet (" + hub->state + ")", agent_log};
+    if (fails_to_reach_hub(seen))
+        return {Phase::running, "edgeAgent and edgeHub are running, and edgeAgent cannot reach IoT Hub now", ""};
     return {Phase::running, "edgeAgent and edgeHub are running", ""};
+}
+
+/// Nothing is wrong with the modules but that edgeAgent does not come to its hub, which it never did.
+std::optional<Told> phase_without_hub(const Observations& seen, const Findings& findings) {
+    if (!is_registered(seen) || was_deployed(seen) || !fails_to_reach_hub(seen)) return std::nullopt;
+    if (seen.memory.agent.link.state == HubLink::State::refused) return std::nullopt;
+    const Finding* link = nullptr;
+    for (const auto& finding : findings) {
+        if (finding.severity != Severity::failed || !finding.id.starts_with("modules.")) continue;
+        if (finding.id != "modules.edge-agent") return std::nullopt;
+        link = &finding;
+    }
+    if (link == nullptr) return std::nullopt;
+    return Told{Phase::provisioning, link->summary, link->remedy};
 }
 
 Told phase_of(const Observations& seen, const Findings& findings, const Reasons& reasons) {
@@ -99,6 +162,7 @@ Told phase_of(const Observations& seen, const Findings& findings, const Reasons&
     if (const Diagnosis* met = reasons.registration(); met != nullptr && !reasons.tries_again())
         return {broken(seen), judge_registration(met).summary, "See cloud.registration."};
     if (auto told = fault_in(seen, findings, {"host.", "services."})) return *told;
+    if (auto told = phase_without_hub(seen, findings)) return *told;
     if (auto told = fault_in(seen, findings, {"modules."})) {
         // The services are well, and aziot-edged and edgeAgent bring back what has ended.
         told->phase = Phase::degraded;

@@ -197,8 +197,8 @@ Sight<std::string> Engine::get(const std::string& target) {
     const Sight<Answer> answer = connection_->get(*prefix.value + target);
     if (!answer.value) return Sight<std::string>::unseen(answer.why);
     if (answer.value->status != 200)
-        return Sight<std::string>::unseen(connection_->socket_path + " answered " +
-                                          std::to_string(answer.value->status));
+        return Sight<std::string>::unseen(
+            describe_answer(connection_->socket_path, answer.value->status, answer.value->body));
     return Sight<std::string>::of(answer.value->body);
 }
 
@@ -225,6 +225,15 @@ Sight<std::vector<std::string>> Engine::logs(const std::string& name, std::size_
         get("/containers/" + name + "/logs?stdout=1&stderr=1&timestamps=1&tail=" + std::to_string(lines));
     if (!body.value) return Lines::unseen(body.why);
     return Lines::of(split_log(*body.value));
+}
+
+std::string describe_answer(const std::string& who, unsigned status, const std::string& body) {
+    constexpr std::size_t longest = 200;
+    std::string text = who + " answered " + std::to_string(status);
+    const json said = json::parse(body, nullptr, false);
+    if (said.is_object() && said.contains("message") && said["message"].is_string())
+        text += ": " + said["message"].get<std::string>().substr(0, longest);
+    return text;
 }
 
 std::optional<std::string> version_prefix_of(const std::string& api_version) {

@@ -62,6 +62,9 @@ std::optional<ContainerEvent> read_event(std::string_view line);
 /// The engine's answers as data; `who` is its socket's path, for the reason why not.
 Sight<std::vector<ContainerSeen>> read_container_list(const std::string& body, const std::string& who);
 Sight<std::optional<ContainerSeen>> read_container(unsigned status, const std::string& body, const std::string& who);
+/// An answer of the engine's that is no success, in words: "/run/docker.sock answered 501: the log driver ...".
+std::string describe_answer(const std::string& who, unsigned status, const std::string& body);
+
 /// The path's prefix for the Api-Version that /_ping gave ("/v1.41"); nothing when that is none.
 std::optional<std::string> version_prefix_of(const std::string& api_version);
 

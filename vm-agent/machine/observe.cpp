@@ -1,6 +1,8 @@
 #include "vm-agent/machine/observe.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "shared/failure.hpp"
 #include "vm-agent/config/file_uri.hpp"
@@ -74,17 +76,24 @@ void observe_engine(Observations& seen, const std::string& socket) {
     Engine engine(socket, docker_deadline);
     seen.containers = observe_containers(engine);
     if (!seen.containers.value) return;
-    // Its log is newer than what is remembered, as long as it says anything at all.
+    const auto runs = [](const ContainerSeen& one) { return one.name == "edgeAgent" && one.state == "running"; };
+    const bool agent_runs = std::any_of(seen.containers.value->begin(), seen.containers.value->end(), runs);
     const auto lines = engine.logs("edgeAgent", agent_lines);
-    if (!lines.value) return;
-    for (auto line = lines.value->rbegin(); line != lines.value->rend(); ++line) {
-        const LoggedLine logged = read_logged_line(*line);
-        if (auto said = read_deployment({logged.text})) {
-            said->at = logged.at;
-            seen.memory.deployment = std::move(said);
-            return;
-        }
+    if (!lines.value) {
+        if (agent_runs) seen.agent_log_why = lines.why;
+        return;
     }
+    // Its log is newer than what is remembered, as long as it says anything at all.
+    AgentSaid said;
+    for (const auto& line : *lines.value) {
+        const LoggedLine logged = read_logged_line(line);
+        said.hear(logged.text, logged.at);
+    }
+    const AgentSaid known = std::exchange(seen.memory.agent, std::move(said));
+    AgentSaid& agent = seen.memory.agent;
+    if (agent.link.state == HubLink::State::silent) agent.link = known.link;
+    if (!agent.deployment) agent.deployment = known.deployment;
+    if (agent.ending.empty() && !agent_runs) agent.ending = known.ending;
 }
 
 }  // namespace

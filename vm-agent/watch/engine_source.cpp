@@ -186,6 +186,8 @@ void EngineSource::inspect(const std::string& name) {
 /// What it has said last comes as one answer, so that nothing is judged half way through; then as it is written.
 void EngineSource::read_agent() {
     get(prefix_ + agent_logs, agent_call_, [this](const Sight<HttpAnswer>& answer) {
+        if (answer.value && answer.value->status != 200 && handlers_.agent_unheard)
+            handlers_.agent_unheard(describe_answer(socket_path_, answer.value->status, answer.value->body));
         if (!answer.value || answer.value->status != 200) return read_agent_later();
         std::vector<LoggedLine> lines;
         agent_heard_.clear();

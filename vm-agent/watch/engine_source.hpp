@@ -29,6 +29,7 @@ public:
         std::function<void(const std::vector<LoggedLine>& lines)> agent_had_said;
         std::function<void(const LoggedLine& line)> agent_said;  ///< after those
         std::function<void(const std::string& why)> lost;
+        std::function<void(const std::string& why)> agent_unheard;  ///< its log cannot be read
     };
 
     /// How long an answer may take, and the pauses between attempts to connect: each twice the last, up to the longest.

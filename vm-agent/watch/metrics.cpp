@@ -4,6 +4,7 @@
 
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/horizon.hpp"
+#include "vm-agent/health/hub_link.hpp"
 
 namespace eflow {
 
@@ -91,9 +92,9 @@ std::string to_metrics(const Observations& seen, const Verdict& verdict, const W
         for (const auto& module : *seen.containers.value)
             if (module.is_module()) out.sample(label("module", module.name), module.state == "running" ? 1 : 0);
     }
-    if (seen.memory.deployment) {
+    if (const auto deployment = deployment_now(seen)) {
         out.gauge("eflow_deployment_status", "The deployment's status as edgeAgent told it last (0: under way).");
-        out.sample("", seen.memory.deployment->code);
+        out.sample("", deployment->code);
     }
     if (!seen.disks.empty()) {
         out.gauge("eflow_disk_free_bytes", "Room on a file system.");

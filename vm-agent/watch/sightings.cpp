@@ -137,6 +137,7 @@ Effect Sightings::take_container_event(const ContainerEvent& event) {
     if (event.action == "destroy") {
         if (one == nullptr) return {};
         note_container(one->name, one->state, "removed", "");
+        if (one->name == "edgeAgent") seen_.memory.agent.link = {};
         containers.erase(containers.begin() + (one - containers.data()));
         killed_.erase(event.id);
         return {.judge = true};
@@ -163,6 +164,10 @@ Effect Sightings::apply(const ContainerEvent& event, ContainerSeen& one) {
     } else if (event.action == "start" || event.action == "unpause") {
         one.state = one.status = "running";
         effect.remember = seen_.memory.note_running(one.name);
+        if (one.name == "edgeAgent" && event.action == "start") {
+            seen_.memory.agent.begin();
+            effect.remember = true;
+        }
     } else if (event.action == "pause") {
         one.state = one.status = "paused";
     } else if (event.action == "die") {
@@ -219,32 +224,60 @@ void Sightings::note_container(const std::string& name, const std::string& from,
 }
 
 Effect Sightings::take_agent_tail(const std::vector<LoggedLine>& lines) {
-    const auto known = seen_.memory.deployment;
+    AgentSaid& agent = seen_.memory.agent;
+    const auto known = agent.deployment;
     auto from = lines.begin();
-    for (auto line = lines.begin(); line != lines.end(); ++line) {
-        const auto said = read_deployment({line->text});
-        if (!said) continue;
-        if (!known)
-            from = line;  // what went before is no change that was followed
-        else if (line->at == known->at && said->text == known->text)
-            from = line + 1;
+    if (known)
+        for (auto line = lines.begin(); line != lines.end(); ++line)
+            if (line->at == known->at && line->text.starts_with(known->text) && !known->text.empty()) from = line + 1;
+    Effect effect{.judge = !std::exchange(seen_.agent_log_why, {}).empty()};
+    for (auto line = from; line != lines.end(); ++line) {
+        effect |= hear_agent(*line);
+        if (known) note_deployment();  // what went before is no change that was followed
     }
-    Effect effect;
-    for (auto line = from; line != lines.end(); ++line) effect |= take_agent_line(*line);
-    return effect;
+    note_deployment();
+    if (agent.link.state != HubLink::State::silent) return effect;
+    // What it said of its hub may stand before that.
+    AgentSaid all;
+    for (const auto& line : lines) all.hear(line.text, line.at);
+    if (all.link.state == HubLink::State::silent) return effect;
+    agent.link = all.link;
+    return {.judge = true, .remember = true};
 }
 
 Effect Sightings::take_agent_line(const LoggedLine& line) {
-    auto said = read_deployment({line.text});
-    if (!said) return {};
-    auto& known = seen_.memory.deployment;
-    if (known && known->code == said->code && known->text == said->text) return {};
-    if (!known || known->code != said->code)
-        note({now_(), "deployment", "edgeAgent", known ? std::to_string(known->code) : "", std::to_string(said->code),
-              said->text});
-    said->at = line.at == Stamp{} ? now_() : line.at;
-    known = std::move(said);
-    return {.judge = true, .remember = true};
+    const Effect effect = hear_agent(line);
+    note_deployment();
+    return effect;
+}
+
+Effect Sightings::hear_agent(const LoggedLine& line) {
+    const Heard heard = seen_.memory.agent.hear(line.text, line.at == Stamp{} ? now_() : line.at);
+    const bool news = heard != Heard::nothing && heard != Heard::again;
+    return {.judge = news, .remember = news};
+}
+
+/// A change of the status goes into the history: a plan under way when it is of another deployment, a failure once, however
+/// often it comes again, and no more than a few in ten minutes.
+void Sightings::note_deployment() {
+    constexpr std::size_t most = 8;
+    const auto& deployment = seen_.memory.agent.deployment;
+    if (!deployment) return;
+    const std::pair told(deployment->code, deployment->number);
+    const auto [code, number] = told_deployment_;
+    if (told == told_deployment_ || (told.first == 0 && told.second == number)) return;
+    const Stamp now = now_();
+    std::erase_if(deployments_told_, [&](Stamp at) { return at + Memory::window < now || at > now; });
+    if (deployments_told_.size() >= most) return;
+    deployments_told_.push_back(now);
+    std::string text = deployment->text;
+    for (const auto& step : deployment->steps) text = step.command + (step.reason.empty() ? "" : ": " + step.reason);
+    note({now, "deployment", "edgeAgent", code < 0 ? "" : std::to_string(code), std::to_string(told.first), text});
+    told_deployment_ = told;
+}
+
+Effect Sightings::take_agent_unheard(const std::string& why) {
+    return {.judge = std::exchange(seen_.agent_log_why, why) != why};
 }
 
 Effect Sightings::take_device(Sight<std::optional<DeviceInfo>> device) {
@@ -254,7 +287,7 @@ Effect Sightings::take_device(Sight<std::optional<DeviceInfo>> device) {
                       (*known.value)->device_id == (*seen_.device_info.value)->device_id;
     if (same) return {.judge = true};
     seen_.memory.agent_has_run = seen_.memory.hub_has_run = false;
-    seen_.memory.deployment.reset();
+    seen_.memory.agent = {};
     return {.judge = true, .remember = true};
 }
 

@@ -46,6 +46,8 @@ public:
     Effect take_agent_tail(const std::vector<LoggedLine>& lines);
     /// A line of it as it is written.
     Effect take_agent_line(const LoggedLine& line);
+    /// Its log cannot be read, for this reason.
+    Effect take_agent_unheard(const std::string& why);
     /// What identityd has written down of the device; another device, or none, has not run edgeHub before.
     Effect take_device(Sight<std::optional<DeviceInfo>> device);
 
@@ -62,6 +64,8 @@ private:
     void note_container(const std::string& name, const std::string& from, const std::string& to, const std::string& text);
     void note_source(const char* source, const char* to, const std::string& text);
     Effect apply(const ContainerEvent& event, ContainerSeen& one);
+    Effect hear_agent(const LoggedLine& line);
+    void note_deployment();
 
     std::function<Stamp()> now_;
     Observations seen_;
@@ -71,6 +75,8 @@ private:
     bool had_containers_ = false;
     std::map<std::string, Stamp> killed_;  ///< containers that somebody asked to end, by ID
     std::vector<HistoryEntry> noted_;
+    std::pair<int, std::int64_t> told_deployment_{-1, 0};  ///< code and number that the history was given last
+    std::vector<Stamp> deployments_told_;                  ///< when, of late
     unsigned long reconnects_ = 0;
 };
 

@@ -98,7 +98,8 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
                [this](const auto& container) { follow(sightings_.take_inspection(container)); },
                [this](const auto& lines) { follow(sightings_.take_agent_tail(lines)); },
                [this](const auto& line) { follow(sightings_.take_agent_line(line)); },
-               [this](const auto& why) { follow(sightings_.lose_containers(why)); }}),
+               [this](const auto& why) { follow(sightings_.lose_containers(why)); },
+               [this](const auto& why) { follow(sightings_.take_agent_unheard(why)); }}),
       files_(loop, below(tree, folders_watched()), [this] {
           ++counters_.file_events;
           look_at_files();

@@ -14,7 +14,16 @@ TEST(Memories, ComeBackAsTheyWere) {
     Memory memory;
     EXPECT_EQ(Memory::from_json(memory.to_json()), memory);
     memory.agent_has_run = memory.hub_has_run = true;
-    memory.deployment = Deployment{417, "a line with \"quotes\" and \xc3\xa9", ago(1h)};
+    memory.agent.deployment = Deployment{500, "a line with \"quotes\" and \xc3\xa9", ago(1h)};
+    memory.agent.deployment->number = 22;
+    memory.agent.deployment->last = ago(1min);
+    memory.agent.deployment->before = 417;
+    memory.agent.deployment->steps = {{"Prepare module thermostat", "no such image", 3}, {"Start module b", "", 1}};
+    memory.agent.link.state = HubLink::State::in_vain;
+    memory.agent.link.reason = "System.TimeoutException: Operation timeout expired.";
+    memory.agent.link.failures = 4;
+    memory.agent.link.at = ago(2min);
+    memory.agent.ending = "Fatal error starting Agent.";
     memory.note_end("aziot-keyd.service", ago(20s));
     memory.note_end("aziot-keyd.service", ago(10s));
     memory.note_end("edgeHub", ago(5s));
@@ -43,7 +52,7 @@ TEST(Memories, WithImpossibleTimesAreHarmless) {
         "deployment":{"code":0,"text":"t","at":9223372036854775807},
         "ends":{"a":[-9223372036854775808,9223372036854775807,1e300,"x",null,18446744073709551615],"b":7,"c":{"d":1}}})");
     EXPECT_TRUE(memory.hub_has_run);
-    EXPECT_EQ(memory.deployment->at, Stamp{});
+    EXPECT_EQ(memory.agent.deployment->at, Stamp{});
     EXPECT_EQ(memory.recent_ends("a", Stamp(now)), 0U);
     Observations seen = healthy_device();
     seen.memory = memory;
@@ -77,29 +86,6 @@ TEST(Memories, KnowWhetherARunIsNews) {
     EXPECT_FALSE(memory.note_running("edgeHub"));
     EXPECT_TRUE(memory.note_running("edgeAgent"));
     EXPECT_TRUE(memory.agent_has_run && memory.hub_has_run);
-}
-
-TEST(Deployments, AreReadFromEdgeAgentsOwnLines) {
-    const std::string start = "<6> 2026-06-01 12:00:00.123 +00:00 [INF] - ";
-    const std::vector<std::pair<std::string, int>> lines{
-        {"Deployment config in edge agent's desired properties is empty.", 417},
-        {"Reconcile failed because of invalid schema", 412},
-        {"Reconcile failed because of invalid configuration format", 400},
-        {"Reconcile failed because of the an exception", 500},
-        {"Plan execution started for deployment 12", 0},
-        {"Plan execution ended for deployment 12", 200},
-    };
-    for (const auto& [text, code] : lines) {
-        const auto read = read_deployment({"before", start + text, "Executing command: \"Command Group: (...)\""});
-        ASSERT_TRUE(read) << text;
-        EXPECT_EQ(read->code, code) << text;
-        EXPECT_EQ(read->text, start + text);
-    }
-    EXPECT_FALSE(read_deployment({}));
-    EXPECT_FALSE(read_deployment({"Edge agent attempting to connect to IoT Hub via Amqp_Tcp_Only..."}));
-    EXPECT_EQ(read_deployment({start + lines[4].first, start + lines[5].first, start + lines[3].first})->code, 500)
-        << "the last word counts";
-    EXPECT_LE(read_deployment({lines[0].first + std::string(100'000, 'x')})->text.size(), 1000U);
 }
 
 TEST(Exits, AreExplained) {

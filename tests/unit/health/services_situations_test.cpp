@@ -195,7 +195,7 @@ std::vector<Situation> situations_of_services() {
           {"services.aziot-keyd", failed},
           {"services.aziot-certd", failed},
           {"services.aziot-tpmd", failed}},
-         {"Install IoT Edge"}},
+         {"IoT Edge is not installed", "Install IoT Edge"}},
         {"certd is masked",
          {load("aziot-certd", "masked")},
          degraded,

@@ -48,6 +48,7 @@ inline Stamp ago(std::chrono::seconds span) {
 /// The table, in the parts that its files hold.
 std::vector<Situation> situations_of_services();
 std::vector<Situation> situations_of_modules();
+std::vector<Situation> situations_of_hub_link();
 std::vector<Situation> situations_of_files();
 std::vector<Situation> situations_of_machines();
 
@@ -94,6 +95,17 @@ inline ContainerSeen module_seen(const std::string& name) {
     return module;
 }
 
+/// What edgeAgent says after it has reached its hub.
+inline HubLink reached_link(std::chrono::seconds since) {
+    HubLink link;
+    link.state = HubLink::State::reached;
+    link.text = "Edge agent connected to IoT Hub via Amqp_Tcp_Only.";
+    link.transport = "Amqp_Tcp_Only";
+    link.at = ago(since);
+    link.was_reached = true;
+    return link;
+}
+
 /// A device on which all is well, as root's `check` sees it.
 inline Observations healthy_device() {
     Observations seen;
@@ -126,7 +138,8 @@ inline Observations healthy_device() {
     seen.dps = ReachSeen{"global.azure-devices-provisioning.net", "10.1.2.3", true, true, ""};
     seen.hub = ReachSeen{"plant7.azure-devices.net", "10.1.2.4", true, true, ""};
     seen.memory.agent_has_run = seen.memory.hub_has_run = true;
-    seen.memory.deployment = Deployment{200, "Plan execution ended for deployment 7", ago(23h)};
+    seen.memory.agent.deployment = Deployment{200, "Plan execution ended for deployment 7", ago(23h)};
+    seen.memory.agent.link = reached_link(23h - 10s);
     return seen;
 }
 
@@ -242,18 +255,35 @@ inline Change ends(std::string name, std::size_t count, std::chrono::seconds apa
 }
 
 inline Change deployment(int code, std::chrono::seconds since = 60s, std::string text = "edgeAgent's words") {
-    return [=](Observations& seen) { seen.memory.deployment = Deployment{code, text, ago(since)}; };
+    return [=](Observations& seen) {
+        seen.memory.agent.deployment = Deployment{code, text, ago(since)};
+        seen.memory.agent.deployment->last = ago(since);
+    };
 }
 
 inline Change forgotten() {
     return [](Observations& seen) { seen.memory = {}; };
 }
 
-/// As before the first deployment: edgeAgent runs, and nothing else was ever there.
+/// edgeAgent's log since it was started a minute ago, and nothing else that is known of it.
+inline Change agent_says(std::vector<std::string> lines) {
+    return [=](Observations& seen) {
+        seen.memory.agent = {};
+        for (auto& one : seen.containers.value.value())
+            if (one.name == "edgeAgent") one.detail->started = ago(60s);
+        auto since = 59s;
+        for (const auto& line : lines) seen.memory.agent.hear(line, ago(since > 1s ? since-- : since));
+    };
+}
+
+/// As before the first deployment: edgeAgent has reached its hub, which has none, and nothing else was ever there.
 inline Change never_deployed() {
     return [](Observations& seen) {
         seen.memory = {};
         seen.memory.agent_has_run = true;
+        seen.memory.agent.link = reached_link(23h - 10s);
+        seen.memory.agent.deployment =
+            Deployment{417, "Deployment config in edge agent's desired properties is empty.", ago(23h - 10s)};
         without("edgeHub")(seen);
         without("SimulatedTemperatureSensor")(seen);
     };

@@ -20,7 +20,8 @@ namespace {
 std::vector<Situation> situations() {
     std::vector<Situation> all;
     for (auto part :
-         {situations_of_services(), situations_of_modules(), situations_of_files(), situations_of_machines()})
+         {situations_of_services(), situations_of_modules(), situations_of_hub_link(), situations_of_files(),
+          situations_of_machines()})
         all.insert(all.end(), part.begin(), part.end());
     return all;
 }

@@ -24,7 +24,7 @@ protected:
 
 TEST_F(AgentLines, HaveTheTimeAtWhichTheyWereWrittenAndTheHistoryWhenTheyWereRead) {
     EXPECT_TRUE(sightings_.take_agent_line(done(now_ - 3h)).judge);
-    EXPECT_EQ(sightings_.seen().memory.deployment->at, now_ - 3h);
+    EXPECT_EQ(sightings_.seen().memory.agent.deployment->at, now_ - 3h);
     EXPECT_EQ(sightings_.take_noted().front().at, now_) << "it is read by the time of what was read last";
 }
 
@@ -50,7 +50,7 @@ TEST_F(AgentLines, OfAnotherContainerAreAllNew) {
 
 TEST_F(AgentLines, WithoutATimeAreOfNow) {
     sightings_.take_agent_line(done({}));
-    EXPECT_EQ(sightings_.seen().memory.deployment->at, now_);
+    EXPECT_EQ(sightings_.seen().memory.agent.deployment->at, now_);
     EXPECT_TRUE(sightings_.take_agent_line(failed({})).judge);
 }
 
@@ -58,7 +58,7 @@ TEST_F(AgentLines, GoByTheLogsOrderWhereTheClockWasSetBack) {
     const std::vector<LoggedLine> tail{failed(now_ + 2h), done(now_ - 1h)};
     sightings_.take_agent_tail(tail);
     sightings_.take_agent_tail(tail);
-    EXPECT_EQ(sightings_.seen().memory.deployment->code, 200);
+    EXPECT_EQ(sightings_.seen().memory.agent.deployment->code, 200);
     EXPECT_EQ(noted().size(), 1U);
 }
 
