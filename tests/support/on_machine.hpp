@@ -123,6 +123,7 @@ protected:
             seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"hub", "device-1"});
             seen.journals["aziot-identityd.service"] = identityd_log_;
             seen.containers = Sight<std::vector<ContainerSeen>>::of(containers_);
+            for (const auto& line : agent_log_) seen.memory.agent.hear(line, Stamp(at));
             return seen;
         };
         const int code = run(arguments, world);
@@ -163,6 +164,8 @@ protected:
     bool is_root_ = true;
     Findings files_;  ///< what the files check says
     std::vector<std::string> identityd_log_;
+    std::vector<std::string> agent_log_{"[INF] - Edge agent connected to IoT Hub via Amqp_Tcp_Only.",
+                                        "[INF] - Deployment config in edge agent's desired properties is empty."};
     std::vector<ContainerSeen> containers_{{"edgeAgent", "i", "running", "Up", {}}};
 };
 

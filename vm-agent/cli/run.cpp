@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <filesystem>
 #include <ostream>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "vm-agent/cli/version.hpp"
 #include "vm-agent/cloud/reach.hpp"
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/config/material.hpp"
 #include "vm-agent/identity/digest.hpp"
 #include "vm-agent/machine/observe.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
@@ -233,6 +235,27 @@ Observations observations_of(const Context& context, const Tree& tree, std::chro
     return context.world.observe ? context.world.observe(tree, now) : observe(tree, now);
 }
 
+namespace {
+
+/// How edgeAgent may come to its hub, by UpstreamProtocol of [agent.env]; without it over AMQP, and over WebSockets where
+/// that fails. Its proxy serves WebSockets alone (edge-agent IoTHub/ModuleClientProvider.cs:100-215).
+struct Transport {
+    std::string_view protocol;
+    const char* port;
+    bool proxied;
+};
+constexpr std::array transports{
+    Transport{"amqp", "5671", false}, Transport{"mqtt", "8883", false},    Transport{"amqpws", "443", true},
+    Transport{"mqttws", "443", true}, Transport{"", "5671", false},        Transport{"", "443", true},
+};
+
+std::string lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char one) { return std::tolower(one); });
+    return text;
+}
+
+}  // namespace
+
 void reach_cloud(const Context& context, Observations& seen) {
     constexpr std::chrono::seconds patience{10};
     const auto try_host = [&](const std::string& host, const std::string& port, const std::string& proxy) {
@@ -254,8 +277,29 @@ void reach_cloud(const Context& context, Observations& seen) {
         for (const char* name : {"https_proxy", "HTTPS_PROXY"})
             if (const auto found = variables->second.find(name); found != variables->second.end()) proxy = found->second;
     seen.dps = try_host(endpoint->host(), endpoint->port(), proxy);
-    if (seen.device_info.value && *seen.device_info.value)
-        seen.hub = try_host((*seen.device_info.value)->hub_name, "443", proxy);
+    if (!seen.device_info.value || !*seen.device_info.value) return;
+    // identityd speaks HTTPS with the hub; edgeAgent has a way of its own, whose port may be shut where 443 is open.
+    const std::string& hub = (*seen.device_info.value)->hub_name;
+    seen.hub = try_host(hub, "443", proxy);
+    if (!seen.hub->trusted) return;
+    std::string protocol;
+    for (const auto& [name, value] : read_material(seen.config.value->text).agent_env)
+        if (lower(name) == "upstreamprotocol") protocol = lower(value);
+    const bool known = std::any_of(transports.begin(), transports.end(), [&](auto& one) { return one.protocol == protocol; });
+    std::optional<ReachSeen> failure;
+    for (const auto& transport : transports) {
+        if (transport.protocol != (known ? protocol : "")) continue;
+        const std::string via = transport.proxied ? provisioning->agent_proxy : "";
+        if (transport.proxied && via == proxy) return;  // as above
+        ReachSeen reached = try_host(hub, transport.port, via);
+        reached.host += std::string(":") + transport.port;
+        if (reached.trusted) {
+            seen.hub = std::move(reached);
+            return;
+        }
+        if (!failure) failure = std::move(reached);
+    }
+    seen.hub = std::move(failure);
 }
 
 std::span<const Verb> known_verbs() {

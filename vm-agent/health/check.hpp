@@ -84,6 +84,13 @@ std::string explain_exit(int code);
 /// The same for a service: systemd has codes of its own for what it could not set up (systemd.exec(5)).
 std::string explain_service_exit(int code);
 
+/// The socket that would start a service on demand, when it is not listening; nullptr when there is none. A restart of all
+/// services stops the sockets for a moment. `seen` has the units.
+const UnitSeen* dead_socket(const Observations& seen, const UnitSeen& service);
+
+/// Systemd starts the service when somebody asks for it: each of its sockets listens, and it has one.
+bool is_on_demand(const Observations& seen, const UnitSeen& service);
+
 const ContainerSeen* container(const Observations& seen, std::string_view name);
 const UnitSeen* unit(const Observations& seen, std::string_view name);
 

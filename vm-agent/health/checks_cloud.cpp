@@ -13,7 +13,8 @@ Finding reachable(const char* id, const char* what, const std::optional<ReachSee
             "Something between here and the cloud speaks TLS in its place (an inspecting proxy?), or this machine "
             "lacks its root certificates.");
     return failed(id, std::string(what) + " cannot be reached", reach->host + ": " + reach->why,
-                  "Open port 443 to it, or set the proxy.");
+                  "Open its port (443 where none is named), or set the proxy. edgeAgent's port is that of UpstreamProtocol in "
+                  "[agent.env]: 5671 for Amqp, 8883 for Mqtt, 443 for AmqpWs and MqttWs.");
 }
 
 }  // namespace

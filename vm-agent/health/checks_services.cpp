@@ -55,18 +55,6 @@ std::string state_of(const UnitSeen& unit) {
     return text;
 }
 
-/// The socket that would start a service on demand, when it is not listening. A restart of all services stops the
-/// sockets for a moment.
-const UnitSeen* dead_socket(const Observations& seen, const UnitSeen& service) {
-    const std::string stem = service.name.substr(0, service.name.rfind('.'));
-    for (const auto& one : *seen.units.value) {
-        if (!one.name.ends_with(".socket") || !one.name.starts_with(stem + ".") || one.load != "loaded") continue;
-        const bool stopped = one.active == "inactive" && !is_lately(seen, one.changed, restart_gap);
-        if (stopped || one.active == "failed") return &one;
-    }
-    return nullptr;
-}
-
 /// aziot-edged stands still though the device is provisioned. Moments after it was stopped that is a restart.
 Finding judge_stopped_edged(const Observations& seen, const std::string& id, const UnitSeen& unit) {
     const std::string start = "sudo systemctl start aziot-edged.service";
@@ -167,6 +155,27 @@ Finding judge_last_error(const Observations& seen, const Reasons& reasons) {
 }
 
 }  // namespace
+
+const UnitSeen* dead_socket(const Observations& seen, const UnitSeen& service) {
+    const std::string stem = service.name.substr(0, service.name.rfind('.'));
+    for (const auto& one : *seen.units.value) {
+        if (!one.name.ends_with(".socket") || !one.name.starts_with(stem + ".") || one.load != "loaded") continue;
+        const bool stopped = one.active == "inactive" && !is_lately(seen, one.changed, restart_gap);
+        if (stopped || one.active == "failed") return &one;
+    }
+    return nullptr;
+}
+
+bool is_on_demand(const Observations& seen, const UnitSeen& service) {
+    const std::string start = service.name.substr(0, service.name.rfind('.')) + ".";
+    bool has_one = false;
+    for (const auto& one : *seen.units.value) {
+        if (!one.name.ends_with(".socket") || !one.name.starts_with(start) || one.load != "loaded") continue;
+        has_one = true;
+        if (one.active != "active" && one.active != "activating" && !is_lately(seen, one.changed, restart_gap)) return false;
+    }
+    return has_one;
+}
 
 Findings judge_services_area(const Observations& seen, const Reasons& reasons) {
     Findings findings;

@@ -41,12 +41,18 @@ json provisioning_of(const Observations& seen) {
 
 json services_of(const Observations& seen) {
     if (!seen.units.value) return {{"unseen", seen.units.why}};
+    // aziot-edged is to run, whoever asks.
+    const auto may_rest = [&](const UnitSeen& unit) {
+        return is_on_demand(seen, unit) && (unit.name != "aziot-edged.service" || !is_provisioned(seen));
+    };
     json services = json::object();
     for (const auto& unit : *seen.units.value) {
         if (!unit.name.ends_with(".service")) continue;
         services[unit.name.substr(0, unit.name.rfind('.'))] = unit.load == "not-found"    ? "not installed"
-                                                              : unit.active == "inactive" ? "ready"
-                                                                                          : unit.sub;
+                                                              : unit.load == "masked"     ? "masked"
+                                                              : unit.active != "inactive" ? unit.sub
+                                                              : may_rest(unit)            ? "ready"
+                                                                                          : "stopped";
     }
     return services;
 }

@@ -68,7 +68,7 @@ bool is_not_installed(const Observations& seen) {
     if (!seen.units.value) return false;
     return std::all_of(aziot_services.begin(), aziot_services.end(), [&](const char* name) {
         const UnitSeen* service = unit(seen, name);
-        return service == nullptr || service->load == "not-found";
+        return service != nullptr && service->load == "not-found";
     });
 }
 
@@ -195,7 +195,10 @@ void make_printable(std::string& text, bool lines) {
 Verdict judge(const Observations& seen) {
     Verdict verdict;
     Findings& findings = verdict.findings;
-    const Reasons reasons = read_reasons(seen.journals);
+    // What identityd said of a configuration that is gone says nothing of now.
+    Journals journals = seen.journals;
+    if (seen.config.value && !is_provisioned(seen)) journals.erase("aziot-identityd.service");
+    const Reasons reasons = read_reasons(journals);
     append(findings, judge_identity_area(seen));
     append(findings, seen.files);
     append(findings, judge_config_area(seen));

@@ -135,6 +135,18 @@ TEST_F(Provision, AnUnreachableCloudUndoesNothing) {
     EXPECT_EQ(keys().size(), 1U) << "the change stands";
 }
 
+TEST_F(Provision, WaitsUntilEdgeAgentHasReachedItsHub) {
+    agent_log_ = {"[INF] - Edge agent attempting to connect to IoT Hub via Amqp_Tcp_Only...",
+                  "[INF] - Edge agent attempting to connect to IoT Hub via Amqp_WebSocket_Only...",
+                  "[WRN] - Error creating a device-to-cloud connection", "System.TimeoutException: Operation timeout expired.",
+                  "[WRN] - Empty edge agent config was received. Attempting to read config from backup (b) instead"};
+    const Report report = provision("a", {"--timeout", "0s"});
+    EXPECT_EQ(report.exit_code, ExitCode::timed_out);
+    EXPECT_EQ(report.phase, Phase::provisioning);
+    EXPECT_THAT(report.data.value("because", ""), HasSubstr("edgeAgent cannot reach IoT Hub"));
+    EXPECT_EQ(keys().size(), 1U) << "the change stands";
+}
+
 TEST_F(Provision, OldMaterialGoesOnlyOnceTheNewOneIsHealthy) {
     provision("a");
     const auto old_keys = keys();

@@ -164,6 +164,25 @@ TEST(Situations, TimeAloneChangesNothingBeforeTheHorizon) {
     });
 }
 
+TEST(Verdicts, TellTheCauseBesideThePhase) {
+    Observations seen = healthy_device();
+    for (auto& one : seen.files)
+        if (one.id == "files.owner-and-mode") one = eflow::failed("files.owner-and-mode", "A mode is too wide", "0777", "chmod");
+    given_up("docker", 1)(seen);
+    no_engine("docker.service is failed")(seen);
+    EXPECT_THAT(judge(seen).because, ::testing::HasSubstr("docker.service is not running"));
+}
+
+TEST(Summaries, CallAServiceReadyWhenItsSocketListens) {
+    Observations seen = healthy_device();
+    const auto services = [&] { return summarize(seen, judge(seen)).data["services"]; };
+    EXPECT_EQ(services()["aziot-tpmd"], "ready");
+    state("aziot-tpmd.socket", "failed", "failed", 5min)(seen);
+    EXPECT_EQ(services()["aziot-tpmd"], "stopped");
+    state("aziot-edged", "inactive", "dead", 5min)(seen);
+    EXPECT_EQ(services()["aziot-edged"], "stopped") << "it is to run";
+}
+
 TEST(SituationTable, CoversTheContract) {
     EXPECT_GE(situations().size(), 110U);
     std::map<std::string, std::set<Severity>> seen;
