@@ -13,8 +13,10 @@ Finding reachable(const char* id, const char* what, const std::optional<ReachSee
             "Something between here and the cloud speaks TLS in its place (an inspecting proxy?), or this machine "
             "lacks its root certificates.");
     return failed(id, std::string(what) + " cannot be reached", reach->host + ": " + reach->why,
-                  "Open its port (443 where none is named), or set the proxy. edgeAgent's port is that of UpstreamProtocol in "
-                  "[agent.env]: 5671 for Amqp, 8883 for Mqtt, 443 for AmqpWs and MqttWs.");
+                  reach->host.find(':') == std::string::npos
+                      ? "Open port 443 to it, or set the proxy."
+                      : "Open that port, which is the one of edgeAgent's protocol, or set UpstreamProtocol = \"AmqpWs\" in "
+                        "[agent.env] of config.toml, which needs 443 alone.");
 }
 
 }  // namespace
