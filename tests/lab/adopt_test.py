@@ -47,7 +47,7 @@ class Adoption(unittest.TestCase):
         return report
 
     def registrations(self):
-        return len([answer for answer in self.device.cloud_log() if answer["method"] == "PUT"])
+        return len([answer for answer in self.device.cloud_log() if "/register?" in answer["target"]])
 
 
 class Adopted(Adoption):

@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -227,16 +228,26 @@ void write_all(const Config& config) {
                     "\nnetwork = \"azure-iot-edge\"\n");
 }
 
-/// systemctl's failure is printed and does not fail the command.
+/// system/{stop,restart}.rs: what systemctl says is kept to itself; its failure is printed and does not fail the
+/// command.
 void systemctl(const std::string& verb, const std::string& unit) {
+    std::cout << (verb == "stop" ? "Stopping " : "Starting ") << unit << "..." << std::flush;
     const pid_t child = fork();
     if (child == 0) {
+        const int nowhere = open("/dev/null", O_RDWR);
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(nowhere, STDERR_FILENO);
         execlp("systemctl", "systemctl", verb.c_str(), unit.c_str(), nullptr);
         _exit(127);
     }
     int status = 0;
     waitpid(child, &status, 0);
-    if (status != 0) std::cerr << "systemctl exited with non-zero status code.\n";
+    if (status == 0) {
+        std::cout << (verb == "stop" ? "Stopped!" : "Started!") << std::endl;
+    } else {
+        std::cout << std::endl;
+        std::cerr << "systemctl exited with non-zero status code.\n";
+    }
 }
 
 void stop() {
@@ -269,13 +280,17 @@ void apply(const std::string& path) {
     std::cout << "Done." << std::endl;
 }
 
+/// iotedge/src/system.rs reprovision.
 void reprovision() {
     const lab::Answer answer =
-        lab::call("/run/aziot/identityd.sock", "POST", std::string("/identities/device/reprovision") + lab::api_version,
-                  nlohmann::json::object());
-    if (answer.status >= 300) throw std::runtime_error("Failed to reprovision: " + answer.body.value("message", ""));
+        lab::ask("/run/aziot/identityd.sock", "POST", std::string("/identities/device/reprovision") + lab::api_version,
+                 nlohmann::json::object());
+    if (answer.status >= 300) throw std::runtime_error("Failed to reprovision: " + lab::message_of(answer));
     std::cout << "Successfully reprovisioned with IoT Hub." << std::endl;
-    systemctl("restart", "aziot-edged.service");
+    systemctl("stop", "aziot-edged.service");
+    for (const char* socket : {"aziot-edged.mgmt", "aziot-edged.workload"})
+        systemctl("start", std::string(socket) + ".socket");
+    systemctl("start", "aziot-edged.service");
 }
 
 }  // namespace

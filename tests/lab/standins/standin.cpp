@@ -7,11 +7,14 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <sstream>
+#include <thread>
 #include <utility>  // asio/awaitable.hpp of Boost 1.74 uses std::exchange without it
 
 #include <grp.h>
+#include <openssl/sha.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -57,10 +60,18 @@ void merge(toml::value& into, const toml::value& from) {
     }
 }
 
-void log_causes(const std::string& causes) {
-    error("service encountered an error");
-    std::istringstream lines(causes);
-    for (std::string cause; std::getline(lines, cause);) error("caused by: " + cause);
+/// A released aziotd has no symbols of its own: 24 frames, of which libc's one has a name (captured from 1.6).
+std::string backtrace() {
+    std::ostringstream frames;
+    for (int frame = 0; frame < 24; ++frame)
+        frames << (frame == 0 ? "" : "\n") << std::setw(4) << frame
+               << (frame == 22 ? ": __libc_start_main" : ": <unknown>");
+    return frames.str();
+}
+
+bool exists(const std::string& path) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0;
 }
 
 }  // namespace
@@ -75,9 +86,13 @@ void error(const std::string& text) {
     log(3, "ERR!", text);
 }
 
+std::string os_error(int number) {
+    return std::string(std::strerror(number)) + " (os error " + std::to_string(number) + ")";
+}
+
 std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    if (!file) throw std::runtime_error("could not read " + path + ": " + std::strerror(errno));
+    if (!file) throw Fatal({os_error(errno)});
     std::ostringstream text;
     text << file.rdbuf();
     return text.str();
@@ -88,44 +103,66 @@ void write_file(const std::string& path, const std::string& text, unsigned mode,
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file << text;
     file.close();
-    if (!file) throw std::runtime_error("could not write " + path + ": " + std::strerror(errno));
+    if (!file) throw Fatal({os_error(errno)});
     const passwd* user = getpwnam(owner.c_str());
-    if (user == nullptr) throw std::runtime_error("could not query " + owner + " user information");
+    if (user == nullptr) throw Fatal({"could not query " + owner + " user information"});
     if (chmod(path.c_str(), mode) != 0 || chown(path.c_str(), user->pw_uid, user->pw_gid) != 0)
-        throw std::runtime_error("could not set mode or owner of " + path + ": " + std::strerror(errno));
+        throw Fatal({os_error(errno)});
 }
 
-int run_service(const std::string& name, const std::function<void()>& body) {
+int run_service(const std::function<void()>& body) {
+    const auto tell = [](const Causes& causes) {
+        error(causes.front());
+        for (std::size_t i = 1; i < causes.size(); ++i) error("caused by: " + causes[i]);
+        error(backtrace());
+    };
     try {
-        info("Starting service: " + name);
+        info("Starting service...");
+        info("Version - 1.5.6");
         body();
-        info("Stopping service");
         return 0;
     } catch (const Fatal& fault) {
-        log_causes(fault.what());
+        // What is wrong with the configuration is its own outermost error (aziotd/src/error.rs).
+        Causes causes = fault.causes;
+        if (causes.front() != "could not read config")
+            causes.insert(causes.begin(), std::string("service encountered an error"));
+        tell(causes);
         return fault.code;
     } catch (const std::exception& fault) {
-        log_causes(fault.what());
+        tell({"service encountered an error", fault.what()});
         return 1;
     }
 }
 
 toml::value configuration(const std::string& service) {
-    const std::filesystem::path folder = "/etc/aziot/" + service + "/config.d";
+    const std::filesystem::path base = "/etc/aziot/" + service;
     std::vector<std::filesystem::path> files;
     std::error_code fault;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, fault))
+    for (const auto& entry : std::filesystem::directory_iterator(base / "config.d", fault))
         if (entry.path().extension() == ".toml") files.push_back(entry.path());
-    // Only aziot-edged tells bad settings from other failures: 153, upon which systemd leaves it alone.
-    const int code = service == "edged" ? 153 : 1;
-    if (fault) throw Fatal("could not load config\n" + folder.string() + ": " + fault.message(), code);
-    if (files.empty()) throw Fatal("could not load config\nmissing field `hostname`", code);
+    if (fault && fault.value() != ENOENT)
+        throw Fatal({"could not read config", "could not read config from " + (base / "config.d").string(),
+                     os_error(fault.value())});
     std::sort(files.begin(), files.end());
+    if (exists(base / "config.toml")) files.insert(files.begin(), base / "config.toml");
     toml::value merged = toml::table();
     for (const auto& file : files) {
-        std::istringstream text(read_file(file));
-        merge(merged, toml::parse(text, file.string()));
+        const std::string where = "could not read config from " + file.string();
+        try {
+            std::istringstream text(read_file(file));
+            merge(merged, toml::parse(text, file.string()));
+        } catch (const Fatal& reason) {
+            throw Fatal({"could not read config", where, reason.what()});
+        } catch (const std::exception& reason) {
+            throw Fatal({"could not read config", where, reason.what()});
+        }
     }
+    // The first field of its type that serde misses in an empty document.
+    const char* needed = service == "identityd" || service == "edged" ? "hostname"
+                         : service == "keyd"                          ? "aziot_keys"
+                                                                      : "homedir_path";
+    if (service != "tpmd" && !merged.contains(needed))
+        throw Fatal({"could not read config", "could not read config", std::string("missing field `") + needed + "`"});
     return merged;
 }
 
@@ -136,7 +173,7 @@ std::string text_in(const toml::value& table, const std::string& key) {
 
 std::string path_of(const std::string& uri) {
     const std::string scheme = "file://";
-    if (uri.compare(0, scheme.size(), scheme) != 0) throw Fatal("unrecognized scheme in " + uri);
+    if (uri.compare(0, scheme.size(), scheme) != 0) throw Fatal({"unrecognized scheme in " + uri});
     std::string path;
     for (std::size_t i = scheme.size(); i < uri.size(); ++i) {
         if (uri[i] == '%' && i + 2 < uri.size()) {
@@ -147,6 +184,20 @@ std::string path_of(const std::string& uri) {
         }
     }
     return path;
+}
+
+std::string own_file(const std::string& home, const std::string& folder, const std::string& id,
+                     const std::string& suffix) {
+    const std::string directory = home + "/" + folder;
+    if (!exists(directory) && mkdir(directory.c_str(), 0755) != 0) throw Fatal({os_error(errno)});
+    unsigned char hash[SHA256_DIGEST_LENGTH];
+    SHA256(reinterpret_cast<const unsigned char*>(id.data()), id.size(), hash);
+    std::ostringstream name;
+    for (const char c : id)
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0) name << c;
+    name << '-' << std::hex << std::setfill('0');
+    for (const unsigned char byte : hash) name << std::setw(2) << static_cast<int>(byte);
+    return directory + "/" + name.str() + suffix;
 }
 
 Answer call(const std::string& socket_path, const std::string& method, const std::string& target,
@@ -171,11 +222,47 @@ Answer call(const std::string& socket_path, const std::string& method, const std
     return answer;
 }
 
+Answer ask(const std::string& socket_path, const std::string& method, const std::string& target,
+           const nlohmann::json& body) {
+    for (int attempt = 1;; ++attempt) {
+        try {
+            return call(socket_path, method, target, body);
+        } catch (const std::exception& fault) {
+            const std::string what = std::string(fault.what()).find("end of stream") == std::string::npos
+                                         ? "client error (Connect)"
+                                         : "client error (SendRequest)";
+            warn("Failed to send HTTP request (attempt " + std::to_string(attempt) + " of 2): " + what);
+            if (attempt == 2) throw Fatal({what});
+        }
+        pause("LAB_RETRY_MS", 3);
+    }
+}
+
+std::string status_text(unsigned status) {
+    return std::to_string(status) + " " + std::string(http::obsolete_reason(http::int_to_status(status)));
+}
+
+std::string message_of(const Answer& answer) {
+    return answer.body.is_object() ? answer.body.value("message", "") : std::string();
+}
+
+Answer refusal(unsigned status, const Causes& causes) {
+    std::string all;
+    for (std::size_t i = 0; i < causes.size(); ++i) {
+        const std::string text = (i == 0 ? "" : "caused by: ") + causes[i];
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) (status == 500 ? error : info)("!!! " + line);
+        all += (i == 0 ? "" : "\n") + text;
+    }
+    return {status, {{"message", status == 500 || status == 401 ? causes.front() : all}}};
+}
+
 void serve_one(int listener, const Handler& handler) {
     const int connection = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) return;
-    const timeval patience{5, 0};
-    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     asio::io_context loop;
     local::socket socket(loop, local(), connection);
     try {
@@ -184,8 +271,11 @@ void serve_one(int listener, const Handler& handler) {
         boost::system::error_code fault;
         http::read(socket, buffer, request, fault);
         if (fault) return;  // someone only looked whether the service listens
+        info("<-- " + std::string(request.method_string()) + " " + std::string(request.target()) +
+             R"( {"content-type": "application/json"})");
         const Answer answer =
-            handler({std::string(request.method_string()), std::string(request.target()), request.body()});
+            handler({std::string(request.method_string()), std::string(request.target()), request.body(), peer.uid});
+        info("--> " + std::to_string(answer.status) + R"( {"content-type": "application/json"})");
         http::response<http::string_body> response(static_cast<http::status>(answer.status), request.version());
         response.set(http::field::content_type, "application/json");
         response.body() = answer.body.dump();
@@ -199,20 +289,26 @@ void serve_one(int listener, const Handler& handler) {
 
 std::pair<int, int> passed_sockets() {
     const int count = sd_listen_fds(0);
-    if (count <= 0) throw Fatal("no socket was passed by systemd");
+    if (count <= 0) throw Fatal({"no socket was passed by systemd"});
     return {SD_LISTEN_FDS_START, count};
 }
 
 void serve(const Handler& handler) {
     const auto [first, count] = passed_sockets();
+    info("Starting server...");
     for (;;) {
         for (int i = 0; i < count; ++i) serve_one(first + i, handler);
     }
 }
 
-int milliseconds(const char* name, int otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::atoi(text);
+std::chrono::milliseconds duration(const char* name, double seconds) {
+    if (const char* text = std::getenv(name)) return std::chrono::milliseconds(std::atoi(text));
+    const char* second = std::getenv("LAB_SECOND_MS");
+    return std::chrono::milliseconds(static_cast<long>(seconds * (second == nullptr ? 1000 : std::atoi(second))));
+}
+
+void pause(const char* name, double seconds) {
+    std::this_thread::sleep_for(duration(name, seconds));
 }
 
 }  // namespace lab

@@ -2,7 +2,7 @@
 #include "tests/lab/standins/standin.hpp"
 
 int main() {
-    return lab::run_service("aziot-tpmd", [] {
-        lab::serve([](const lab::Call&) -> lab::Answer { return {500, {{"message", "could not open the TPM"}}}; });
+    return lab::run_service([] {
+        lab::serve([](const lab::Call&) { return lab::refusal(500, {"internal error", "could not open the TPM"}); });
     });
 }
