@@ -1,6 +1,7 @@
 #include "tests/support/test_certificates.hpp"
 
 #include <map>
+#include <memory>
 
 #include <openssl/ec.h>
 #include <openssl/pem.h>
@@ -50,17 +51,20 @@ Wish Wish::authority(std::string name) {
 
 Pair make(const Wish& wish, const Pair* issuer) {
     static long serial = 1000;
-    PrivateKey key = key_of(wish.key);
+    PrivateKey key = wish.with_key ? *wish.with_key : key_of(wish.key);
     OwnedX509 x509(made(X509_new(), "certificate"));
     must(X509_set_version(x509.get(), 2), "certificate");
     must(ASN1_INTEGER_set(X509_get_serialNumber(x509.get()), ++serial), "certificate");
     X509_NAME* name = X509_get_subject_name(x509.get());
     const bool named = !wish.common_name.empty();
     const std::string text = named ? wish.common_name : "nobody";
-    must(X509_NAME_add_entry_by_NID(name, named ? NID_commonName : NID_organizationName, MBSTRING_UTF8,
-                                    reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()),
-                                    -1, 0),
-         "name");
+    const auto add_name = [&](int nid, int type, const std::string& bytes) {
+        must(X509_NAME_add_entry_by_NID(name, nid, type, reinterpret_cast<const unsigned char*>(bytes.data()),
+                                        static_cast<int>(bytes.size()), -1, 0),
+             "name");
+    };
+    add_name(named ? NID_commonName : NID_organizationName, wish.name_type != 0 ? wish.name_type : MBSTRING_UTF8, text);
+    for (const auto& [type, bytes] : wish.more_names) add_name(NID_commonName, type, bytes);
     X509* signer = issuer != nullptr ? issuer->certificate.get() : x509.get();
     must(X509_set_issuer_name(x509.get(), X509_get_subject_name(signer)), "issuer");
     must(X509_set_pubkey(x509.get(), key.get()), "key");
@@ -78,6 +82,15 @@ Pair make(const Wish& wish, const Pair* issuer) {
     extend(NID_key_usage, wish.key_usage);
     extend(NID_ext_key_usage, wish.extended_key_usage);
     extend(NID_name_constraints, wish.name_constraints);
+    extend(NID_subject_key_identifier, wish.subject_key_identifier);
+    if (!wish.unknown_critical_oid.empty()) {
+        const std::unique_ptr<ASN1_OBJECT, Free<ASN1_OBJECT_free>> oid(made(OBJ_txt2obj(wish.unknown_critical_oid.c_str(), 1), "oid"));
+        const std::unique_ptr<ASN1_OCTET_STRING, Free<ASN1_OCTET_STRING_free>> value(made(ASN1_OCTET_STRING_new(), "value"));
+        must(ASN1_OCTET_STRING_set(value.get(), reinterpret_cast<const unsigned char*>("\x05"), 2), "value");
+        const OwnedExtension extension(made(X509_EXTENSION_create_by_OBJ(nullptr, oid.get(), 1, value.get()), "extension"));
+        must(X509_add_ext(x509.get(), extension.get(), -1), "extension");
+    }
+    extend(NID_authority_key_identifier, wish.authority_key_identifier);
     EVP_PKEY* signing = issuer != nullptr ? issuer->key.get() : key.get();
     const EVP_MD* digest =
         EVP_PKEY_base_id(signing) == EVP_PKEY_ED25519 ? nullptr : EVP_get_digestbyname(wish.digest.c_str());

@@ -21,18 +21,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string date(Instant instant) {
-    const auto day = std::chrono::floor<std::chrono::days>(instant);
-    const std::chrono::year_month_day ymd(day);
-    const std::chrono::hh_mm_ss time(instant - day);
-    std::array<char, 64> text{};
-    std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(ymd.year()),
-                  static_cast<unsigned>(ymd.month()), static_cast<unsigned>(ymd.day()),
-                  static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                  static_cast<int>(time.seconds().count()));
-    return text.data();
-}
-
 std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -47,7 +35,7 @@ std::string to_text(const Style& style, std::size_t number, const CertificateFac
     };
     line("issuer", facts.issuer);
     line("serial", facts.serial);
-    line("valid", date(facts.not_before) + " to " + date(facts.not_after) + ", " + std::to_string(facts.days_left) +
+    line("valid", in_utc(facts.not_before) + " to " + in_utc(facts.not_after) + ", " + std::to_string(facts.days_left) +
                       " days left");
     line("key", facts.key + (facts.ca ? ", may sign certificates (CA)" : ""));
     line("signature", facts.signature);
@@ -60,13 +48,12 @@ std::string to_text(const Style& style, std::size_t number, const CertificateFac
 InputFile read_or_fail(const std::string& path) {
     InputFile file = read_input(path, InputLimits::file_bytes);
     if (file.state != InputFile::State::read)
-        throw Failure(ExitCode::refused, path + " cannot be read: " + file.why,
-                      "Check the path, and that this user may read it.");
+        throw Failure(ExitCode::refused, path + " cannot be read: " + file.why, remedy_for(file));
     return file;
 }
 
 std::vector<Certificate> certificates_or_fail(const std::string& path) {
-    auto judged = read_certificates(read_or_fail(path).bytes.reveal(), path);
+    auto judged = read_certificates(read_or_fail(path).bytes.reveal(), path, CertificateFile::bundle());
     if (const auto* finding = std::get_if<Finding>(&judged))
         throw Failure(ExitCode::refused, finding->summary + ": " + finding->detail, finding->remedy);
     return std::get<std::vector<Certificate>>(std::move(judged));
@@ -79,11 +66,11 @@ Outcome inspect(const Context& context, const std::vector<std::string>& files) {
     for (const auto& path : files) {
         const InputFile file = read_input(path, InputLimits::file_bytes);
         std::string why = file.why;
-        std::string remedy = "Check the path, and that this user may read it.";
+        std::string remedy = remedy_for(file);
         json certificates = json::array();
         outcome.text += context.style.strong(plain(path)) + "\n";
         if (file.state == InputFile::State::read) {
-            auto judged = read_certificates(file.bytes.reveal(), path);
+            auto judged = read_certificates(file.bytes.reveal(), path, CertificateFile::bundle());
             if (const auto* all = std::get_if<std::vector<Certificate>>(&judged)) {
                 std::size_t number = 0;
                 for (const auto& certificate : *all) {
@@ -148,7 +135,7 @@ struct CreateTestOptions {
     std::string name;
     std::string out = ".";
     std::string key = "ec-p256";
-    std::string validity = "30d";
+    std::string validity = "90d";
 };
 
 KeyKind key_kind(const std::string& word) {
@@ -254,7 +241,7 @@ Handler declare_cert_create_test(CLI::App& app) {
     app.add_option("--key", options->key, "ec-p256, rsa-2048 or rsa-4096 (default ec-p256)")
         ->check(CLI::IsMember({"ec-p256", "rsa-2048", "rsa-4096"}))
         ->type_name("KIND");
-    app.add_option("--validity", options->validity, "30d, or 2026-01-01..2026-12-31 (default 30d)")->type_name("TIME");
+    app.add_option("--validity", options->validity, "30d, or 2026-01-01..2026-12-31 (default 90d)")->type_name("TIME");
     return [options](const Context& context) { return create_test(context, *options); };
 }
 

@@ -137,10 +137,11 @@ JudgedRequest judge_request(const Manifest& wanted, const IdentityFiles& files, 
 
     if (files.certificate.state != InputFile::State::read)
         findings.push_back(failed("identity.cert-readable", "The certificate file cannot be read",
-                                  files.certificate_name + ": " + files.certificate.why, files.certificate_remedy));
+                                  files.certificate_name + ": " + files.certificate.why,
+                                  remedy_for(files.certificate, files.certificate_remedy)));
     if (files.key.state != InputFile::State::read)
         findings.push_back(failed("identity.key-readable", "The private key file cannot be read",
-                                  files.key_name + ": " + files.key.why, files.key_remedy));
+                                  files.key_name + ": " + files.key.why, remedy_for(files.key, files.key_remedy)));
     if (files.certificate.state == InputFile::State::read && files.key.state == InputFile::State::read) {
         IdentityExpectation expectation;
         expectation.registration_id = registration_id;

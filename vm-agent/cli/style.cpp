@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "shared/printable.hpp"
+
 namespace eflow {
 
 namespace {
@@ -28,9 +30,13 @@ std::string indented(std::string_view text, std::string_view margin) {
 std::string plain(std::string_view text) {
     std::string out;
     out.reserve(text.size());
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += (byte < 0x20 && c != '\n') || byte == 0x7f ? '?' : c;
+    for (std::size_t at = 0; at < text.size();) {
+        const Glyph glyph = glyph_at(text, at);
+        if (glyph.shows || text[at] == '\n')
+            out.append(text.substr(at, glyph.size));
+        else
+            out += '?';
+        at += glyph.size;
     }
     return out;
 }

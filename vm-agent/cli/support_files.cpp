@@ -185,7 +185,7 @@ void gather_certificates(const Tree& tree, const Observations& seen, Gathered& b
                 for (const auto& one : *all) file["certificates"].push_back(to_json(facts(one, seen.now)));
                 if (path == seen.certificate_path)
                     for (const auto& one :
-                         order_chain(all->front(), std::vector<Certificate>(all->begin() + 1, all->end())).path)
+                         build_chain(all->front(), {.others = *all, .trusted = {}, .now = seen.now}).path)
                         bundle.page.chain.push_back(facts(one, seen.now));
             } else {
                 const auto& finding = std::get<Finding>(judged);

@@ -98,7 +98,7 @@ const Judged<std::vector<Certificate>>& certificate_file_in(const Observations& 
     thread_local std::optional<Read> last;
     const std::string& text = seen.certificate.value->text;
     if (!last || last->text != text || last->path != seen.certificate_path)
-        last = Read{text, seen.certificate_path, read_certificates(text, seen.certificate_path)};
+        last = Read{text, seen.certificate_path, read_certificates(text, seen.certificate_path, {.reading = Reading::in_place})};
     return last->file;
 }
 

@@ -11,6 +11,7 @@ namespace {
 IdentityExpectation expectation_of(const Observations& seen) {
     IdentityExpectation expectation;
     expectation.now = seen.now;
+    expectation.reading = Reading::in_place;
     expectation.allow_after_2038 = true;  // it was accepted when it was placed
     // DPS has taken it as it is, so a leaf that stands alone was enough.
     if (is_registered(seen)) expectation.enrollment = Enrollment::individual;

@@ -1,12 +1,24 @@
 #include "vm-agent/identity/chain.hpp"
 
 #include <algorithm>
+#include <array>
+#include <compare>
+#include <map>
+#include <optional>
+#include <set>
 
 #include "vm-agent/identity/openssl.hpp"
+#include "vm-agent/identity/strength.hpp"
 
 namespace eflow {
 
 namespace {
+
+constexpr std::size_t most_nodes = 96;
+constexpr int most_paths = 128;           // tried while none is without fault
+constexpr int most_paths_when_good = 24;  // for the alternatives, once one is
+constexpr int most_steps = 20'000;
+constexpr Instant start_of_2038 = std::chrono::sys_days(std::chrono::year(2038) / 1 / 1);
 
 bool same(const Certificate& a, const Certificate& b) {
     return X509_cmp(a.get(), b.get()) == 0;
@@ -16,98 +28,232 @@ bool named_issuer(const Certificate& issuer, const Certificate& of) {
     return X509_NAME_cmp(X509_get_subject_name(issuer.get()), X509_get_issuer_name(of.get())) == 0;
 }
 
-bool signed_by(const Certificate& certificate, const Certificate& issuer) {
-    EVP_PKEY* key = X509_get0_pubkey(issuer.get());
-    const bool signature_fits = key != nullptr && X509_verify(certificate.get(), key) == 1;
-    drain_errors();
-    return signature_fits;
-}
-
-BorrowedStack stack_of(std::vector<Certificate>::const_iterator from, std::vector<Certificate>::const_iterator to) {
-    BorrowedStack stack(made(sk_X509_new_null(), "allocating"));
-    for (; from != to; ++from) must(sk_X509_push(stack.get(), from->get()), "allocating");
-    return stack;
-}
-
-/// Goes on after a fault, so that all of them are collected: the answer is read from the list, never from the return
-/// value.
-int collect(int verified, X509_STORE_CTX* context) {
-    if (verified == 1) return 1;
-    auto* faults = static_cast<std::vector<ChainFault>*>(X509_STORE_CTX_get_app_data(context));
-    const int error = X509_STORE_CTX_get_error(context);
-    // The check `current` tells of dates, in its own words and once.
-    if (error == X509_V_ERR_CERT_NOT_YET_VALID || error == X509_V_ERR_CERT_HAS_EXPIRED) return 1;
-    const int depth = X509_STORE_CTX_get_error_depth(context);
-    X509* current = X509_STORE_CTX_get_current_cert(context);
-    std::string subject;
-    if (current != nullptr) {
-        X509_up_ref(current);
-        subject = Certificate(std::shared_ptr<x509_st>(current, Free<X509_free>{})).subject();
+/// The certificates and who signed whom. Signatures are checked once a pair, and only where the names fit.
+class Graph {
+public:
+    Graph(const Certificate& leaf, const ChainQuestion& question) {
+        add(leaf, true);
+        for (const auto& other : question.others) add(other, true);
+        file_size_ = nodes_.size();
+        if (question.trusted.empty()) return;
+        for (const auto& anchor : question.trusted)
+            for (auto& node : nodes_)
+                if (same(node.certificate, anchor)) node.anchor = true;
+        // Of a bundle only what is named by something already here.
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            for (const auto& anchor : question.trusted)
+                if (nodes_.size() < most_nodes && named_issuer(anchor, nodes_[i].certificate)) add(anchor, false);
     }
-    const char* why = X509_verify_cert_error_string(error);
-    for (const auto& fault : *faults)
-        if (fault.depth == depth && fault.why == why) return 1;
-    if (faults->size() < 32) faults->push_back({depth, subject, why});
-    return 1;
-}
+
+    struct Node {
+        Certificate certificate;
+        bool anchor = false;
+    };
+
+    [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
+    [[nodiscard]] std::size_t file_size() const { return file_size_; }
+    [[nodiscard]] const Certificate& at(std::size_t node) const { return nodes_[node].certificate; }
+
+    bool signs(std::size_t issuer, std::size_t of) {
+        const auto [known, is_new] = signs_.try_emplace({issuer, of}, false);
+        if (is_new) known->second = named_issuer(at(issuer), at(of)) && at(of).signed_by(at(issuer));
+        return known->second;
+    }
+    bool is_root(std::size_t node) { return signs(node, node); }
+    /// The certificates that signed this one; none of itself.
+    const std::vector<std::size_t>& issuers_of(std::size_t node) {
+        const auto [known, is_new] = issuers_.try_emplace(node);
+        if (is_new)
+            for (std::size_t i = 0; i < nodes_.size(); ++i)
+                if (i != node && signs(i, node)) known->second.push_back(i);
+        return known->second;
+    }
+    /// Those that only have the right name.
+    [[nodiscard]] std::vector<std::size_t> namesakes_of(std::size_t node) const {
+        std::vector<std::size_t> found;
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            if (i != node && named_issuer(at(i), at(node))) found.push_back(i);
+        return found;
+    }
+
+private:
+    void add(const Certificate& certificate, bool of_file) {
+        for (const auto& node : nodes_)
+            if (same(node.certificate, certificate)) return;
+        nodes_.push_back({certificate, !of_file});
+    }
+
+    std::vector<Node> nodes_;
+    std::size_t file_size_ = 0;
+    std::map<std::pair<std::size_t, std::size_t>, bool> signs_;
+    std::map<std::size_t, std::vector<std::size_t>> issuers_;
+};
+
+/// What speaks against a path, the gravest first; less is better.
+struct Demerits {
+    std::size_t faults = 0;
+    std::size_t dates = 0;
+    std::size_t weak = 0;
+    std::size_t late = 0;
+    std::size_t open = 0;
+
+    auto operator<=>(const Demerits&) const = default;
+    bool operator==(const Demerits&) const = default;
+};
+
+struct Tried {
+    std::vector<std::size_t> nodes;
+    std::vector<ChainFault> faults;
+    Demerits demerits;
+    Chain::Top top = Chain::Top::open;
+};
+
+class Search {
+public:
+    Search(const Certificate& leaf, const ChainQuestion& question)
+        : graph_(leaf, question), question_(question), must_lead_to_trusted_(!question.trusted.empty()) {}
+
+    Chain result() {
+        if (must_lead_to_trusted_) find_who_leads_to_trusted();
+        if (!must_lead_to_trusted_ || leads_.contains(0)) extend({0});
+        if (tried_.empty() && must_lead_to_trusted_) {
+            // No way to a trusted one: how far the file itself leads, for the message.
+            steps_ = 0;
+            must_lead_to_trusted_ = false;
+            extend({0});
+            must_lead_to_trusted_ = true;
+        }
+        return told();
+    }
+
+private:
+    void find_who_leads_to_trusted() {
+        std::vector<std::size_t> next;
+        for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
+            if (graph_.nodes()[i].anchor) next.push_back(i);
+        while (!next.empty()) {
+            const std::size_t node = next.back();
+            next.pop_back();
+            if (!leads_.insert(node).second) continue;
+            for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
+                if (!leads_.contains(i) && graph_.signs(node, i)) next.push_back(i);
+        }
+    }
+
+    [[nodiscard]] bool enough() const {
+        const bool good = !tried_.empty() && best().demerits == Demerits{};
+        return steps_ > most_steps || static_cast<int>(tried_.size()) >= (good ? most_paths_when_good : most_paths);
+    }
+
+    [[nodiscard]] const Tried& best() const {
+        return *std::min_element(tried_.begin(), tried_.end(), [](const Tried& a, const Tried& b) {
+            return std::pair(a.demerits, a.nodes.size()) < std::pair(b.demerits, b.nodes.size());
+        });
+    }
+
+    /// The issuers to go on with, the likelier first: in their dates, CAs, roots before what leads further.
+    std::vector<std::size_t> ways_up(const std::vector<std::size_t>& path) {
+        const std::size_t last = path.back();
+        std::vector<std::size_t> ways;
+        const auto take = [&](const std::vector<std::size_t>& issuers) {
+            for (const std::size_t issuer : issuers)
+                if (std::find(path.begin(), path.end(), issuer) == path.end() &&
+                    (must_lead_to_trusted_ ? leads_.contains(issuer) : issuer < graph_.file_size()))
+                    ways.push_back(issuer);
+        };
+        take(graph_.issuers_of(last));
+        if (ways.empty() && graph_.issuers_of(last).empty() && !graph_.is_root(last)) take(graph_.namesakes_of(last));
+        const auto rank = [&](std::size_t node) {
+            const Certificate& one = graph_.at(node);
+            return std::array<bool, 3>{outside_dates(one), X509_check_ca(one.get()) != 1, !graph_.is_root(node)};
+        };
+        std::stable_sort(ways.begin(), ways.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+        return ways;
+    }
+
+    void extend(std::vector<std::size_t> path) {
+        ++steps_;
+        if (enough()) return;
+        const std::size_t last = path.back();
+        if (must_lead_to_trusted_ && graph_.nodes()[last].anchor) return tried(path, Chain::Top::trusted);
+        if (!must_lead_to_trusted_ && graph_.is_root(last)) return tried(path, Chain::Top::self_signed);
+        const auto ways = ways_up(path);
+        if (ways.empty() && !must_lead_to_trusted_) return tried(path, Chain::Top::open);
+        for (const std::size_t issuer : ways) {
+            auto longer = path;
+            longer.push_back(issuer);
+            extend(std::move(longer));
+        }
+    }
+
+    [[nodiscard]] bool outside_dates(const Certificate& one) const {
+        return question_.now < one.not_before() || question_.now > one.not_after();
+    }
+
+    void tried(const std::vector<std::size_t>& nodes, Chain::Top top) {
+        Tried one{.nodes = nodes, .faults = verify_path(certificates(nodes), question_.purpose, question_.now), .demerits = {}, .top = top};
+        one.demerits.faults = one.faults.size();
+        one.demerits.open = top == Chain::Top::open ? 1 : 0;
+        for (std::size_t depth = 0; depth < nodes.size(); ++depth) {
+            const Certificate& certificate = graph_.at(nodes[depth]);
+            const bool root = depth > 0 && depth + 1 == nodes.size() && graph_.is_root(nodes[depth]);
+            one.demerits.dates += outside_dates(certificate) ? 1 : 0;
+            one.demerits.weak += weakness_of_key(certificate) || (!root && weak_signature(certificate)) ? 1 : 0;
+            one.demerits.late += !root && certificate.not_after() >= start_of_2038 ? 1 : 0;
+        }
+        tried_.push_back(std::move(one));
+    }
+
+    [[nodiscard]] std::vector<Certificate> certificates(const std::vector<std::size_t>& nodes) const {
+        std::vector<Certificate> all;
+        for (const std::size_t node : nodes) all.push_back(graph_.at(node));
+        return all;
+    }
+
+    Chain told() {
+        const Tried& chosen = best();
+        Chain chain;
+        chain.path = certificates(chosen.nodes);
+        chain.top = chosen.top;
+        chain.faults = chosen.faults;
+        if (must_lead_to_trusted_ && chosen.top != Chain::Top::trusted) {
+            const Certificate& last = chain.path.back();
+            const bool namesake = std::any_of(question_.trusted.begin(), question_.trusted.end(),
+                                              [&](const Certificate& one) { return named_issuer(one, last); });
+            chain.faults.push_back({static_cast<int>(chain.path.size()) - 1, last.subject(),
+                                    "unable to get local issuer certificate: its issuer is " + last.issuer() +
+                                        (namesake ? ", and the trusted certificate of that name has another key"
+                                                  : ", and no trusted certificate has that name")});
+        }
+        chain.ends_in_root = chosen.nodes.size() > 1 && graph_.is_root(chosen.nodes.back());
+        const auto on_chosen = [&](std::size_t node) {
+            return std::find(chosen.nodes.begin(), chosen.nodes.end(), node) != chosen.nodes.end();
+        };
+        std::set<std::size_t> elsewhere;
+        for (const auto& one : tried_)
+            if (one.demerits.faults == 0 && one.demerits.dates == 0) elsewhere.insert(one.nodes.begin(), one.nodes.end());
+        for (const std::size_t node : chosen.nodes)
+            if (node < graph_.file_size()) chain.to_send.push_back(graph_.at(node));
+        for (std::size_t node = 1; node < graph_.file_size(); ++node) {
+            if (on_chosen(node)) continue;
+            (elsewhere.contains(node) ? chain.alternatives : chain.unneeded).push_back(graph_.at(node));
+        }
+        chain.to_send.insert(chain.to_send.end(), chain.alternatives.begin(), chain.alternatives.end());
+        return chain;
+    }
+
+    Graph graph_;
+    const ChainQuestion& question_;
+    bool must_lead_to_trusted_;
+    std::set<std::size_t> leads_;
+    std::vector<Tried> tried_;
+    int steps_ = 0;
+};
 
 }  // namespace
 
-ChainOrder order_chain(const Certificate& leaf, const std::vector<Certificate>& others) {
-    ChainOrder order;
-    order.path.push_back(leaf);
-    std::vector<Certificate> rest;
-    for (const auto& other : others) {
-        const auto is_it = [&](const Certificate& known) { return same(known, other); };
-        if (!same(leaf, other) && std::none_of(rest.begin(), rest.end(), is_it)) rest.push_back(other);
-    }
-    while (!order.path.back().self_issued()) {
-        const Certificate& last = order.path.back();
-        auto next = std::find_if(rest.begin(), rest.end(), [&](const Certificate& one) {
-            return named_issuer(one, last) && signed_by(last, one);
-        });
-        // The right name with a wrong signature is kept on the path: verifying then names the forged signature.
-        if (next == rest.end())
-            next =
-                std::find_if(rest.begin(), rest.end(), [&](const Certificate& one) { return named_issuer(one, last); });
-        if (next == rest.end()) break;
-        order.path.push_back(*next);
-        rest.erase(next);
-    }
-    order.unrelated = std::move(rest);
-    return order;
-}
-
-std::vector<ChainFault> verify_chain(const std::vector<Certificate>& path, const std::vector<Certificate>& trusted,
-                                     Instant now) {
-    std::vector<ChainFault> faults;
-    const OwnedStore store(made(X509_STORE_new(), "allocating"));
-    const auto trust = [&](const Certificate& anchor) {
-        must(X509_STORE_add_cert(store.get(), anchor.get()), "trusting a certificate");
-    };
-    if (trusted.empty())
-        trust(path.back());
-    else
-        for (const auto& anchor : trusted) trust(anchor);
-
-    const BorrowedStack between = stack_of(path.begin() + 1, path.end());
-    const OwnedStoreContext context(made(X509_STORE_CTX_new(), "allocating"));
-    must(X509_STORE_CTX_init(context.get(), store.get(), path.front().get(), between.get()),
-         "preparing the verification");
-    X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context.get());
-    // Without a purpose any extended key usage would pass.
-    must(X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_SSL_CLIENT), "setting the purpose");
-    X509_VERIFY_PARAM_set_time(parameters, static_cast<std::time_t>(now.time_since_epoch().count()));
-    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
-    // Strength is judged by checks of its own, with words of their own.
-    X509_VERIFY_PARAM_set_auth_level(parameters, 0);
-    X509_STORE_CTX_set_app_data(context.get(), &faults);
-    X509_STORE_CTX_set_verify_cb(context.get(), collect);
-    const int verified = X509_verify_cert(context.get());
-    const std::string errors = drain_errors();
-    if (verified != 1 && faults.empty())
-        faults.push_back({0, path.front().subject(), errors.empty() ? "verification failed" : errors});
-    return faults;
+Chain build_chain(const Certificate& leaf, const ChainQuestion& question) {
+    return Search(leaf, question).result();
 }
 
 }  // namespace eflow

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "shared/printable.hpp"
 #include "vm-agent/identity/openssl.hpp"
 
 namespace eflow {
@@ -24,7 +25,7 @@ std::vector<std::string> alternative_names(X509* x509) {
     for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
         const OwnedBio bio(made(BIO_new(BIO_s_mem()), "allocating"));
         GENERAL_NAME_print(bio.get(), sk_GENERAL_NAME_value(names.get(), i));
-        found.push_back(text_of(bio.get()));
+        found.push_back(printable(text_of(bio.get())));
     }
     return found;
 }
@@ -52,7 +53,7 @@ CertificateFacts facts(const Certificate& certificate, Instant now) {
     CertificateFacts seen;
     seen.subject = certificate.subject();
     seen.issuer = certificate.issuer();
-    seen.common_name = certificate.common_name();
+    if (const auto name = certificate.common_name()) seen.common_name = printable(*name);
     seen.serial = certificate.serial();
     seen.not_before = certificate.not_before();
     seen.not_after = certificate.not_after();

@@ -8,7 +8,7 @@
 
 namespace eflow {
 
-/// What one certificate says, as plain data for rendering.
+/// What one certificate says, as plain data for rendering; every text is printable.
 struct CertificateFacts {
     std::string subject;
     std::string issuer;

@@ -9,6 +9,8 @@
 #include "shared/identity.hpp"
 #include "shared/secret.hpp"
 #include "vm-agent/identity/certificate.hpp"
+#include "vm-agent/identity/path.hpp"
+#include "vm-agent/identity/pem.hpp"
 
 namespace eflow {
 
@@ -19,9 +21,11 @@ struct IdentityExpectation {
     Instant now{};
     bool allow_after_2038 = false;
     std::vector<Certificate> trusted;  ///< when not empty the chain must lead to one of these (cert verify --ca)
+    Purpose purpose = Purpose::tls_client;
+    Reading reading = Reading::input;
 };
 
-/// Certificate and key as they go onto the device: leaf first, then its issuers in order.
+/// Certificate and key as they go onto the device: leaf first, then its issuers in order, then what leads up another way.
 struct IdentityMaterial {
     std::string certificate_pem;
     SecretBytes key_pem;       ///< unencrypted PKCS#8

@@ -34,6 +34,7 @@ inline void free_names(GENERAL_NAMES* names) {
 
 using OwnedBio = std::unique_ptr<BIO, Free<BIO_free_all>>;
 using OwnedKey = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
+using OwnedDigestContext = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
 using OwnedKeyContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
 using OwnedX509 = std::unique_ptr<X509, Free<X509_free>>;
 using OwnedStore = std::unique_ptr<X509_STORE, Free<X509_STORE_free>>;

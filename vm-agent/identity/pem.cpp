@@ -6,113 +6,25 @@
 
 #include <openssl/pem.h>
 
+#include "shared/pem_text.hpp"
+#include "shared/printable.hpp"
+#include "shared/shell_quote.hpp"
+#include "vm-agent/identity/der.hpp"
+#include "vm-agent/identity/forms.hpp"
 #include "vm-agent/identity/openssl.hpp"
 
 namespace eflow {
 
 namespace {
 
-/// One block between its BEGIN and END lines, label included.
-struct Block {
-    std::string_view label;
-    std::string_view text;  ///< BEGIN line to END line
-};
-
-constexpr std::size_t most_blocks = 64;
-
-/// The blocks of a PEM file. Text between them is passed over; a block without its END line is left out.
-std::vector<Block> blocks_of(std::string_view bytes) {
-    constexpr std::string_view begin = "-----BEGIN ";
-    std::vector<Block> blocks;
-    std::size_t at = 0;
-    while (blocks.size() < most_blocks && (at = bytes.find(begin, at)) != std::string_view::npos) {
-        const std::size_t label_start = at + begin.size();
-        const std::size_t label_end = bytes.find("-----", label_start);
-        const bool line_start = at == 0 || bytes[at - 1] == '\n';
-        if (label_end == std::string_view::npos || label_end - label_start > 40 || !line_start) {
-            at = label_start;
-            continue;
-        }
-        const std::string_view label = bytes.substr(label_start, label_end - label_start);
-        const std::string end = "-----END " + std::string(label) + "-----";
-        const std::size_t finish = bytes.find(end, label_end);
-        if (finish == std::string_view::npos) {
-            at = label_end;
-            continue;
-        }
-        blocks.push_back({label, bytes.substr(at, finish + end.size() - at)});
-        at = finish + end.size();
-    }
-    return blocks;
-}
-
-bool is_certificate(std::string_view label) {
-    return label == "CERTIFICATE" || label == "X509 CERTIFICATE" || label == "TRUSTED CERTIFICATE";
-}
-bool is_key(std::string_view label) {
-    return label.ends_with("PRIVATE KEY");
-}
-
-std::string quoted(std::string_view name) {
-    std::string text = "'";
-    for (const char c : name) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return text + "'";
-}
-
-/// The path in `text` as data for a shell: hostile names arrive as one word.
-std::string in_openssl(std::string_view command, std::string_view name, std::string_view rest) {
-    return "openssl " + std::string(command) + " -in " + quoted(name) + " " + std::string(rest);
-}
-
-/// What a file that holds no PEM of the wanted kind is instead, with the way out of it.
-struct Recognised {
-    std::string what;
-    std::string remedy;
-};
-
-bool is_der_sequence(std::string_view bytes) {
-    if (bytes.size() < 4 || static_cast<unsigned char>(bytes[0]) != 0x30) return false;
-    const auto length = static_cast<unsigned char>(bytes[1]);
-    return (length >= 0x81 && length <= 0x84) || length == bytes.size() - 2;
-}
-
-std::optional<Recognised> recognised_binary(std::string_view bytes, std::string_view name, bool want_key) {
-    if (bytes.empty())
-        return Recognised{"the file is empty", "Give the file that the certificate authority delivered."};
-    if (bytes.starts_with("\xff\xfe") || bytes.starts_with("\xfe\xff"))
-        return Recognised{
-            "it is UTF-16 text, as some Windows editors save it",
-            "Save it as UTF-8 or plain text: iconv -f UTF-16 -t UTF-8 " + quoted(name) + " > converted.pem"};
-    if (!is_der_sequence(bytes)) return std::nullopt;
-    const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-    const auto size = static_cast<long>(bytes.size());
-    if (const OwnedX509 certificate(d2i_X509(nullptr, &data, size)); certificate)
-        return Recognised{"it is a certificate in DER form, not PEM",
-                          "Convert it: " + in_openssl("x509 -inform DER", name, "-out certificate.pem")};
-    drain_errors();
-    // A PFX is SEQUENCE { INTEGER 3, SEQUENCE ... }: told apart without parsing what is hostile and encrypted.
-    const auto length = static_cast<unsigned char>(bytes[1]);
-    const std::size_t header = 2 + (length > 0x80 ? length & 0x7fU : 0U);
-    if (bytes.substr(std::min(header, bytes.size())).starts_with(std::string_view("\x02\x01\x03", 3)))
-        return Recognised{
-            "it is a PFX (PKCS#12) bundle, not PEM",
-            want_key ? "Take the key out of it: " + in_openssl("pkcs12", name, "-nocerts -nodes -out key.pem")
-                     : "Take the certificates out of it: " + in_openssl("pkcs12", name, "-nokeys -out full-chain.pem")};
-    if (want_key)
-        return Recognised{"it is in DER form, not PEM",
-                          "Convert it: " + in_openssl("pkey -inform DER", name, "-out key.pem")};
-    return Recognised{"it is in DER form, not PEM",
-                      "Convert it: " + in_openssl("x509 -inform DER", name, "-out certificate.pem")};
-}
-
 Finding no_certificate(std::string_view name, const std::string& why, std::string remedy) {
     return failed("identity.cert-readable", "The certificate file holds no certificate that can be read",
-                  std::string(name) + ": " + why, std::move(remedy));
+                  printable(name) + ": " + why, std::move(remedy));
 }
 
 Finding no_key(std::string_view name, const std::string& why, std::string remedy) {
     return failed("identity.key-readable", "The private key file holds no private key that can be read",
-                  std::string(name) + ": " + why, std::move(remedy));
+                  printable(name) + ": " + why, std::move(remedy));
 }
 
 std::string too_large(std::string_view bytes) {
@@ -129,100 +41,124 @@ bool too_wide(EVP_PKEY* key) {
 }
 
 /// An RSA key of 16384 bits is 12.6 KiB as PEM: what is longer is refused before any parsing.
-bool hopelessly_long(const Block& block) {
+bool hopelessly_long(const PemBlock& block) {
     return block.text.size() > 16 * 1024;
+}
+
+std::vector<PemBlock> blocks_with(const PemText& pem, bool (*label_fits)(std::string_view)) {
+    std::vector<PemBlock> found;
+    for (const auto& block : pem.blocks())
+        if (label_fits(block.label)) found.push_back(block);
+    return found;
+}
+
+/// What the file is instead of the PEM that is wanted; nothing when blocks of the wanted kind stand in it and nothing is wrong
+/// with any of its BEGIN and END lines.
+std::optional<Form> other_form(const PemText& pem, bool has_wanted, std::string_view name, Wanted wanted, Reading reading) {
+    if (reading == Reading::in_place && pem.encoding() == TextEncoding::utf16)
+        return Form{"it is UTF-16 text, which the IoT Edge services cannot read",
+                    "Write it as UTF-8: iconv -f UTF-16 -t UTF-8 " + shell_path(name) + " > converted.pem"};
+    if (!pem.faults().empty()) return form_of_fault(pem.faults().front(), name, wanted);
+    if (has_wanted) return std::nullopt;
+    for (const auto& block : pem.blocks())
+        // Parameters often precede a key; what follows them tells more.
+        if (block.label != "EC PARAMETERS" || pem.blocks().size() == 1) return form_of_block(block, name, wanted);
+    return form_of_file(pem.text(), name, wanted);
+}
+
+/// The certificate of a block, or the finding that says why there is none.
+Judged<Certificate> certificate_in(const PemBlock& block, const std::string& which, std::string_view name) {
+    const OwnedBio bio(made(BIO_new_mem_buf(block.text.data(), static_cast<int>(block.text.size())), "allocating"));
+    OwnedX509 x509(PEM_read_bio_X509_AUX(bio.get(), nullptr, refuse_passphrase, nullptr));
+    if (!x509) {
+        const std::string errors = drain_errors();
+        if (const auto other = form_of_contents(block, name, Wanted::certificate))
+            return no_certificate(name, which + ": " + other->what, other->remedy);
+        return no_certificate(name, which + " is damaged (" + errors + ")",
+                              "Fetch the file again; a copy by hand often loses a line.");
+    }
+    // What openssl x509 -addtrust leaves in a TRUSTED CERTIFICATE is for openssl alone, and must not decide here.
+    X509_trust_clear(x509.get());
+    X509_reject_clear(x509.get());
+    Certificate certificate(std::shared_ptr<x509_st>(x509.release(), Free<X509_free>{}));
+    if (!certificate.dates_readable())
+        return no_certificate(name, which + " (" + certificate.subject() + ") has a date that is none, such as a month 13",
+                              "Have it issued again.");
+    const ASN1_BIT_STRING* bits = X509_get0_pubkey_bitstr(certificate.get());
+    if (bits != nullptr && ASN1_STRING_length(bits) > InputLimits::key_bits / 8 + 64)
+        return no_certificate(name, which + " has a key of more than 16384 bits",
+                              "Use a key of 2048 to 4096 bits, or EC P-256.");
+    return certificate;
+}
+
+/// The remedy for an encrypted key: OpenSSL 3 wants its legacy provider for old ciphers, which the key itself names.
+Form decrypted(const PemBlock& block, std::string_view name) {
+    std::string_view body = block.text;
+    body.remove_prefix(std::min(body.find('\n') + 1, body.size()));
+    const auto der = decoded_base64(body.substr(0, body.rfind("-----END")));
+    const auto kind = der ? der_kind(der->reveal()) : std::nullopt;
+    const bool old = kind == DerKind::encrypted_key_old || block.text.find("DEK-Info: DES-CBC") != std::string_view::npos ||
+                     block.text.find("DEK-Info: RC2") != std::string_view::npos;
+    const std::string output = name.ends_with("decrypted.key.pem") ? "device.key.pem" : "decrypted.key.pem";
+    return {"the key is encrypted, and the IoT Edge services have nobody to ask for its passphrase",
+            "Decrypt it first: umask 077; openssl pkey -in " + shell_path(name) + " -out " + output +
+                (old ? "\nIts cipher is an old one; OpenSSL 3 needs as well: -provider legacy -provider default" : "")};
 }
 
 }  // namespace
 
-Judged<std::vector<Certificate>> read_certificates(std::string_view bytes, std::string_view name) {
+Judged<std::vector<Certificate>> read_certificates(std::string_view bytes, std::string_view name, const CertificateFile& file) {
     if (bytes.size() > InputLimits::file_bytes)
         return no_certificate(name, too_large(bytes),
                               "A full chain has a few KiB; give the PEM file of this device alone.");
-    std::vector<Block> blocks = blocks_of(bytes);
-    const bool has_key =
-        std::any_of(blocks.begin(), blocks.end(), [](const Block& block) { return is_key(block.label); });
-    const bool has_request = std::any_of(
-        blocks.begin(), blocks.end(), [](const Block& block) { return block.label.ends_with("CERTIFICATE REQUEST"); });
-    const bool has_bundle =
-        std::any_of(blocks.begin(), blocks.end(), [](const Block& block) { return block.label == "PKCS7"; });
-    blocks.erase(
-        std::remove_if(blocks.begin(), blocks.end(), [](const Block& block) { return !is_certificate(block.label); }),
-        blocks.end());
-    if (blocks.empty()) {
-        if (has_key)
-            return no_certificate(name, "it holds a private key, not a certificate",
-                                  "Give the certificate to --cert and the key to --key.");
-        if (has_request)
-            return no_certificate(name, "it holds a certificate request (CSR), not a certificate",
-                                  "Give the certificate that the authority issued for it.");
-        if (has_bundle)
-            return no_certificate(name, "it is a PKCS#7 bundle",
-                                  "Convert it: " + in_openssl("pkcs7 -print_certs", name, "-out full-chain.pem"));
-        if (const auto other = recognised_binary(bytes, name, false))
-            return no_certificate(name, other->what, other->remedy);
-        return no_certificate(name, "no -----BEGIN CERTIFICATE----- block stands in it",
-                              "Give the certificate as PEM, the leaf first.");
-    }
-    if (blocks.size() > InputLimits::certificates)
-        return no_certificate(name, "it holds more than 16 certificates",
-                              "Give the leaf and its issuers only, not a bundle of all authorities.");
-
+    const PemText pem(bytes);
+    const std::vector<PemBlock> blocks = blocks_with(pem, is_certificate_label);
+    if (const auto other = other_form(pem, !blocks.empty(), name, Wanted::certificate, file.reading))
+        return no_certificate(name, other->what, other->remedy);
+    if (blocks.size() > file.most)
+        return no_certificate(name, "it holds more than " + std::to_string(file.most) + " certificates",
+                              file.most > InputLimits::certificates
+                                  ? "Give the authorities that are meant, not all that there are."
+                                  : "Give the leaf and its issuers only, not a bundle of all authorities.");
     std::vector<Certificate> certificates;
     for (const auto& block : blocks) {
         const std::string which = "certificate " + std::to_string(certificates.size() + 1) + " of the file";
-        const OwnedBio bio(made(BIO_new_mem_buf(block.text.data(), static_cast<int>(block.text.size())), "allocating"));
-        OwnedX509 x509(PEM_read_bio_X509_AUX(bio.get(), nullptr, refuse_passphrase, nullptr));
-        if (!x509) {
-            const std::string errors = drain_errors();
-            return no_certificate(name, which + " is damaged (" + errors + ")",
-                                  "Fetch the file again; a copy by hand often loses a line.");
-        }
-        Certificate certificate(std::shared_ptr<x509_st>(x509.release(), Free<X509_free>{}));
-        const ASN1_BIT_STRING* bits = X509_get0_pubkey_bitstr(certificate.get());
-        if (bits != nullptr && ASN1_STRING_length(bits) > InputLimits::key_bits / 8 + 64)
-            return no_certificate(name, which + " has a key of more than 16384 bits",
-                                  "Use a key of 2048 to 4096 bits, or EC P-256.");
-        certificates.push_back(std::move(certificate));
+        auto judged = certificate_in(block, which, name);
+        if (auto* finding = std::get_if<Finding>(&judged)) return std::move(*finding);
+        if (file.reading == Reading::in_place && block.label == "TRUSTED CERTIFICATE")
+            return no_certificate(name, which + " is called TRUSTED CERTIFICATE, which the IoT Edge services pass over",
+                                  "Write it as CERTIFICATE: openssl x509 -in " + shell_path(name) + " -out certificate.pem");
+        certificates.push_back(std::get<Certificate>(std::move(judged)));
     }
     return certificates;
 }
 
-Judged<PrivateKey> read_private_key(std::string_view bytes, std::string_view name) {
+Judged<PrivateKey> read_private_key(std::string_view bytes, std::string_view name, Reading reading) {
     if (bytes.size() > InputLimits::file_bytes)
         return no_key(name, too_large(bytes),
                       "A private key has a few KiB; give the PEM file of this device's key alone.");
-    std::vector<Block> blocks = blocks_of(bytes);
-    const bool has_certificate =
-        std::any_of(blocks.begin(), blocks.end(), [](const Block& block) { return is_certificate(block.label); });
-    blocks.erase(std::remove_if(blocks.begin(), blocks.end(), [](const Block& block) { return !is_key(block.label); }),
-                 blocks.end());
-    if (blocks.empty()) {
-        if (has_certificate)
-            return no_key(name, "it holds a certificate, not a private key",
-                          "Give the certificate to --cert and the key to --key.");
-        if (const auto other = recognised_binary(bytes, name, true)) return no_key(name, other->what, other->remedy);
-        return no_key(name, "no private key block stands in it",
-                      "Give the key as PEM (PKCS#8, PKCS#1 or SEC1), unencrypted.");
-    }
+    const PemText pem(bytes);
+    const std::vector<PemBlock> blocks = blocks_with(pem, is_key_label);
+    if (const auto other = other_form(pem, !blocks.empty(), name, Wanted::key, reading))
+        return no_key(name, other->what, other->remedy);
     if (blocks.size() > 1)
         return no_key(name, "it holds " + std::to_string(blocks.size()) + " private keys",
                       "Leave only the key of the device certificate in it.");
-    const Block& block = blocks.front();
-    const std::string_view head = block.text.substr(0, 400);
-    if (block.label == "ENCRYPTED PRIVATE KEY" || head.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos)
-        return no_key(name, "the key is encrypted, and the IoT Edge services have nobody to ask for its passphrase",
-                      "Decrypt it first: umask 077; " + in_openssl("pkey", name, "-out decrypted.key.pem"));
+    const PemBlock& block = blocks.front();
     if (hopelessly_long(block))
         return no_key(name, "the key is wider than 16384 bits", "Use RSA 2048 to 4096, or EC P-256.");
-
+    if (is_encrypted(block)) {
+        const Form form = decrypted(block, name);
+        return no_key(name, form.what, form.remedy);
+    }
     const OwnedBio bio(made(BIO_new_mem_buf(block.text.data(), static_cast<int>(block.text.size())), "allocating"));
     OwnedKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, refuse_passphrase, nullptr));
     if (!key) {
         const std::string errors = drain_errors();
+        if (const auto other = form_of_contents(block, name, Wanted::key)) return no_key(name, other->what, other->remedy);
         return no_key(name,
-                      "the " + std::string(block.label) + " block is damaged or of an unknown kind (" + errors + ")",
-                      "Fetch the file again, and check it: " + in_openssl("pkey", name, "-noout -check"));
+                      "the " + printable(block.label, 64) + " block is damaged or of an unknown kind (" + errors + ")",
+                      "Fetch the file again, and check it: openssl pkey -in " + shell_path(name) + " -noout -check");
     }
     if (too_wide(key.get()))
         return no_key(name, "the key is wider than 16384 bits", "Use RSA 2048 to 4096, or EC P-256.");

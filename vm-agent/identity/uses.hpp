@@ -6,6 +6,7 @@
 
 #include "shared/finding.hpp"
 #include "vm-agent/identity/certificate.hpp"
+#include "vm-agent/identity/pem.hpp"
 
 namespace eflow {
 
@@ -21,9 +22,6 @@ struct FileBytes {
     std::string_view bytes;
     std::string_view name;
 };
-
-/// Whether the services read the file as it stands on the device, or whether it is input that is written in our form first.
-enum class Reading { input, in_place };
 
 /// All judgements here are pure, and give at most one failed finding (everything that is wrong, a line each) and at most one
 /// warning (what is no fault yet: an end within 30 days, a weak signature, certificates that nothing needs); one `ok` when

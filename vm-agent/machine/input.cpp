@@ -11,6 +11,12 @@
 
 namespace eflow {
 
+std::string remedy_for(const InputFile& file, const std::string& otherwise) {
+    return file.state == InputFile::State::not_readable
+               ? "This user may not read it: run the command as root (sudo), or as the file's owner."
+               : otherwise;
+}
+
 InputFile read_input(const std::string& path, std::size_t limit) {
     using State = InputFile::State;
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));

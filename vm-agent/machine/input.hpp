@@ -14,6 +14,9 @@ struct InputFile {
     std::string why;
 };
 
+/// What to do about a file that could not be read: the way to the permission where that was missing, else `otherwise`.
+[[nodiscard]] std::string remedy_for(const InputFile& file, const std::string& otherwise = "Check the path.");
+
 /// Reads a regular file of at most `limit` bytes, links followed as the user meant. Never blocks: a FIFO or a device is
 /// told from a file before it is read, and a file over the limit is not read at all.
 InputFile read_input(const std::string& path, std::size_t limit);

@@ -72,7 +72,6 @@ TEST(ReadCertificates, OtherFormsAreNamedWithTheWayOut) {
     EXPECT_THAT(refused_certificates(pfx()).detail, HasSubstr("PFX"));
     EXPECT_THAT(refused_certificates(pfx()).remedy, HasSubstr("openssl pkcs12"));
     EXPECT_THAT(refused_certificates(identity().key_pem()).detail, HasSubstr("private key"));
-    EXPECT_THAT(refused_certificates("\xff\xfe-\0-\0").detail, HasSubstr("UTF-16"));
     EXPECT_THAT(
         refused_certificates("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n").detail,
         HasSubstr("CSR"));
@@ -85,6 +84,32 @@ TEST(ReadCertificates, ATruncatedBlockIsNoCertificate) {
     const std::string pem = identity().pem();
     for (const std::size_t size : {pem.size() - 10, pem.size() / 2, std::size_t{30}})
         refused_certificates(pem.substr(0, size));
+}
+
+TEST(ReadCertificates, ADateThatIsNoneIsNotShownAsOne) {
+    // 2025-01-01 becomes 2025-13-01: OpenSSL parses such a certificate, and reads no date from it.
+    std::string bytes = der();
+    const std::size_t at = bytes.find("250101000000Z");
+    ASSERT_NE(at, std::string::npos);
+    bytes.replace(at + 2, 2, "13");
+    const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+    const Certificate odd(std::shared_ptr<x509_st>(d2i_X509(nullptr, &data, static_cast<long>(bytes.size())), Free<X509_free>{}));
+    ASSERT_NE(odd.get(), nullptr);
+    EXPECT_FALSE(odd.dates_readable());
+    EXPECT_THAT(refused_certificates(odd.pem()).detail, HasSubstr("month 13"));
+}
+
+TEST(ReadCertificates, AFileInPlaceMustBeReadableByTheServices) {
+    std::string utf16 = "\xff\xfe";
+    for (const char c : identity().pem()) utf16 += {c, '\0'};
+    EXPECT_TRUE(std::holds_alternative<std::vector<Certificate>>(read_certificates(utf16, "f")));
+    EXPECT_TRUE(std::holds_alternative<Finding>(read_certificates(utf16, "f", {.reading = Reading::in_place})));
+}
+
+TEST(ReadCertificates, ABundleMayHoldMore) {
+    std::string many;
+    for (int i = 0; i < 200; ++i) many += identity().pem();
+    EXPECT_TRUE(std::holds_alternative<std::vector<Certificate>>(read_certificates(many, "f", CertificateFile::bundle())));
 }
 
 TEST(ReadCertificates, TheLimits) {
