@@ -106,8 +106,10 @@ Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
         return failed(id, "docker.service is masked", "systemd will not start it",
                       "sudo systemctl unmask docker.service; sudo systemctl start docker.service");
     if (unit.active != "active")
+        // Once given up, systemd refuses another start until its count is taken back.
         return failed(id, "docker.service is not running", state_of(unit),
-                      "sudo systemctl start docker.service; journalctl -u docker.service -n 50");
+                      std::string(unit.active == "failed" ? "sudo systemctl reset-failed docker.service; " : "") +
+                          "sudo systemctl start docker.service; journalctl -u docker.service -n 50");
     if (!seen.containers.value) {
         // Who is not in the group docker cannot tell; a socket that is silent or gone is another matter.
         if (seen.containers.why.find("ermission denied") != std::string::npos)
