@@ -65,6 +65,11 @@ def provisioned(box):
     assert box.agent(*provision("a"))[0] == 0
 
 
+def replaced(box):
+    provisioned(box)
+    assert box.agent(*provision("b"))[0] == 0
+
+
 def loose_folders(box):
     for path in ("/var/aziot", "/var/aziot/certs"):
         box.path(path).mkdir()
@@ -86,7 +91,7 @@ def left_by_provision_eflowvm(box):
 SCENARIOS = [Scenario("first", lambda box: None, lambda: provision("a")), Scenario("mending", loose_folders, lambda: provision("a")),
              Scenario("beside others", admin_config, lambda: provision("a")), Scenario("replacing", provisioned, lambda: provision("b")),
              Scenario("adopting", left_by_provision_eflowvm, lambda: ["post-install"]),
-             Scenario("deprovision", provisioned, lambda: ["deprovision"])]
+             Scenario("deprovision", provisioned, lambda: ["deprovision"]), Scenario("undoing", replaced, lambda: ["undo"])]
 
 
 def is_temporary(name):
@@ -190,6 +195,36 @@ class Interruption(unittest.TestCase):
 
             total += self.each_point([lambda n=n, i=i: killed(n, i) for n, i in found])
         print(f"interruption: killed at {total} points of {len(SCENARIOS)} scenarios", file=sys.stderr)
+
+    def test_killed_at_each_call_and_then_undone(self):
+        """status and check name what was left open and the command, and undo ends it: the old state, or a removal completed."""
+        total = 0
+        for scenario in (one for one in SCENARIOS if one.name in ("first", "replacing", "deprovision")):
+            found, old, new = points(scenario)
+
+            def killed(name, number, scenario=scenario, old=old, new=new):
+                box = scenario.fresh()
+                try:
+                    strace(box, scenario.command(), "-e", f"inject={name}:signal=KILL:when={number}")
+                    where = f"{scenario.name}: killed at {name} {number}"
+                    if not box.path("/var/lib/eflow-agent/transaction.json").exists():
+                        return None
+                    code, report = box.agent("check", "--offline", "--only", "config.unfinished-change")
+                    found = [one for one in report["findings"] if one["id"] == "config.unfinished-change"]
+                    if len(found) != 1 or found[0]["remedy"] != "sudo eflow-agent undo":
+                        return f"{where}: not named: {report}"
+                    code, report = box.agent("undo")
+                    if code != 0:
+                        return f"{where}: undo ended with {code}: {report}"
+                    ends = [same(box.snapshot(), end) for end in ([old] if scenario.name != "deprovision" else [old, new])]
+                    if all(ends):
+                        return f"{where}: after undo these differ: {ends[0]}"
+                    return f"{where}: it is still open" if box.path("/var/lib/eflow-agent/transaction.json").exists() else None
+                finally:
+                    box.close()
+
+            total += self.each_point([lambda n=n, i=i: killed(n, i) for n, i in found])
+        print(f"interruption: undone after {total} kills", file=sys.stderr)
 
     def test_killed_while_recovering(self):
         """Killed once in the middle, then again at each call of the run that recovers."""

@@ -58,9 +58,9 @@ class Device(Lab):
         self.push(key, f"/home/{name}.key", mode=0o600)
         return f"/home/{name}.pem", f"/home/{name}.key"
 
-    def provision(self, identity, *arguments, registration_id="device-1", timeout="45s"):
+    def provision(self, identity, *arguments, registration_id="device-1", timeout="45s", scope=SCOPE):
         cert, key = identity
-        return self.agent("provision", "--scope-id", SCOPE, "--registration-id", registration_id, "--cert", cert, "--key",
+        return self.agent("provision", "--scope-id", scope, "--registration-id", registration_id, "--cert", cert, "--key",
                           key, "--timeout", timeout, *arguments)
 
     def placed(self, folder, suffix):

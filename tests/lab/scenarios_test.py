@@ -222,6 +222,68 @@ class Interrupted(Scenario):
         self.assertEqual(device.placed("/var/lib/eflow-agent", "journal.json"), [])
 
 
+    def test_ctrl_c_leaves_a_change_that_is_named_and_undone(self):
+        device = self.device
+        before = snapshot(device, "/etc/aziot/config.toml", "/var/aziot")
+        device.tell_cloud(faults=[{"on": "register", "kind": "slow", "times": 9, "delayMs": 30000}])
+        cert, key = device.identity("leaf")
+        running = device.start("eflow-agent", "--json", "provision", "--scope-id", SCOPE, "--registration-id", "device-1",
+                               "--cert", cert, "--key", key)
+        wait_until(lambda: "Sending DPS registration" in device.journal("aziot-identityd"), "the request to DPS")
+        self.assertIn("under way", text_of(device.agent("check", "--offline", "--only", "config.unfinished-change")[1]))
+        device.exec("pkill", "-INT", "-x", "eflow-agent", check=True)
+        out, _ = running.communicate(timeout=60)
+        self.assertEqual(running.returncode, 7, out)
+        self.assertIn("sudo eflow-agent undo", str(out))
+        self.assertIn("sudo eflow-agent undo", self.status()[1]["data"]["next"])
+        code, report = device.agent("undo")
+        self.assertEqual((code, report["phase"]), (0, "not-provisioned"), report)
+        self.assertEqual(snapshot(device, "/etc/aziot/config.toml", "/var/aziot"), before)
+        self.assertEqual(severities(device.agent("check", "--offline")[1])["config.unfinished-change"], "ok")
+
+
+class Moves(Scenario):
+    def registrations(self):
+        return sum(1 for answer in self.device.cloud_log() if answer["status"] == 202)
+
+    def test_to_another_scope_and_back(self):
+        device = self.device
+        device.tell_cloud(scopes=[SCOPE, "0ne00FFFFFF"])
+        identity = device.identity("leaf")
+        self.assert_awaits_deployment(device.provision(identity))
+        before = self.registrations()
+        code, report = device.provision(identity, scope="0ne00FFFFFF")
+        self.assertEqual((code, report["phase"]), (0, "awaiting-deployment"), report)
+        self.assertGreater(self.registrations(), before, "DPS was asked again")
+        self.assertEqual(severities(device.agent("check", "--offline")[1])["config.scope-applied"], "ok")
+        before = self.registrations()
+        code, report = device.agent("undo")
+        self.assertEqual((code, report["phase"]), (0, "awaiting-deployment"), report)
+        self.assertGreater(self.registrations(), before)
+        self.assertIn(SCOPE, device.path(CONFIG).read_text())
+
+    def test_that_dps_refuses_is_undone_and_the_device_serves_on(self):
+        device = self.device
+        identity = device.identity("leaf")
+        self.assert_awaits_deployment(device.provision(identity))
+        info = "/var/lib/aziot/identityd/device_info"
+        before, memory = snapshot(device, "/etc/aziot", "/var/aziot"), device.path(info).read_bytes()
+        code, report = device.provision(identity, scope="0ne00FFFFFF")
+        self.assertEqual(code, 8, report)
+        self.assertEqual(device.path(info).read_bytes(), memory)
+        self.assertEqual(snapshot(device, "/var/aziot"), {path: entry for path, entry in before.items() if path.startswith("var/")})
+        self.assertIn(SCOPE, device.path(CONFIG).read_text())
+        wait_until(lambda: self.status()[1]["phase"] == "awaiting-deployment", "the device to serve with its old registration")
+
+    def test_by_hand_is_named(self):
+        device = self.device
+        self.assert_awaits_deployment(device.provision(device.identity("leaf")))
+        device.path(CONFIG).write_text(device.path(CONFIG).read_text().replace(SCOPE, "0ne00FFFFFF"))
+        device.exec("iotedge", "config", "apply", check=True)
+        code, report = device.agent("check", "--offline")
+        self.assertEqual(severities(report)["config.scope-applied"], "failed", report)
+
+
 class DiskFull(Scenario):
     var_mb = 48
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -34,6 +35,7 @@ struct FakeServices final : Services {
         int applies = 0;
         int stops = 0;
         std::vector<std::string> configs;  ///< the config.toml that each apply saw
+        std::function<void()> on_apply;    ///< what else happens while one runs
     };
     explicit FakeServices(State& state) : state_(state) {}
 
@@ -46,6 +48,7 @@ struct FakeServices final : Services {
         std::ostringstream text;
         text << config.rdbuf();
         state_.configs.push_back(text.str());
+        if (state_.on_apply) state_.on_apply();
         for (const char* path : rendered_files) {
             const fs::path file = state_.root / (path + 1);
             fs::create_directories(file.parent_path());

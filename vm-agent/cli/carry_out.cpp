@@ -7,10 +7,16 @@
 
 #include "shared/failure.hpp"
 #include "vm-agent/cli/duration.hpp"
+#include "vm-agent/cli/interruption.hpp"
+#include "vm-agent/cli/predecessor.hpp"
+#include "vm-agent/cli/registration.hpp"
 #include "vm-agent/cli/settle.hpp"
+#include "vm-agent/config/device_info.hpp"
 #include "vm-agent/config/diff.hpp"
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/health/check.hpp"
+#include "vm-agent/health/summary.hpp"
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/identity/inspect.hpp"
 #include "vm-agent/machine/users.hpp"
@@ -35,21 +41,8 @@ struct Prepared {
     Plan plan;
     std::string diff;
     bool had_config = false;  ///< one that the services could go back to
+    bool moves = false;       ///< identityd is to register again
 };
-
-/// Our material of earlier identities: goes once the new one proved healthy.
-std::vector<std::string> older_material(const Tree& tree, const JudgedRequest& request) {
-    std::vector<std::string> older;
-    const auto collect = [&](const char* folder, std::string_view ending, const std::string& current) {
-        for (const auto& name : tree.names(folder)) {
-            const std::string path = std::string(folder) + "/" + name;
-            if (name.starts_with("device-id-") && name.ends_with(ending) && path != current) older.push_back(path);
-        }
-    };
-    collect(places::secrets, ".key.pem", request.key_path);
-    collect(places::certificates, ".cert.pem", request.certificate_path);
-    return older;
-}
 
 Plan make_plan(const Tree& tree, JudgedRequest& request, const std::string& config_text) {
     Plan plan;
@@ -62,7 +55,7 @@ Plan make_plan(const Tree& tree, JudgedRequest& request, const std::string& conf
                              SecretBytes(std::string_view(request.material->certificate_pem))});
     plan.material.push_back({request.key_path, {"root", "aziotks", 0440}, request.material->key_pem});
     plan.config = {places::config, {"root", "root", 0600}, SecretBytes(std::string_view(config_text))};
-    plan.retired = older_material(tree, request);
+    plan.retired = material_not_named_in(tree, config_text);  // once the new one proved healthy
     return plan;
 }
 
@@ -84,11 +77,43 @@ std::string base_of(const Tree& tree, const std::string& before, JudgedRequest& 
     return base;
 }
 
+/// The settings of [edge] that a manifest brought, this time and before, as far as they are still its own.
+void remember_settings(ChangeRecord& record, const std::vector<EdgeSetting>& wanted) {
+    for (const auto& one : wanted) {
+        const auto known = std::find_if(record.added.begin(), record.added.end(),
+                                        [&](const AddedSetting& added) { return added.path == one.path; });
+        if (!one.stood && known == record.added.end())
+            record.added.push_back({one.path, one.text});
+        else if (known != record.added.end() && (!one.stood || one.stood == known->text))
+            known->text = one.text;
+    }
+}
+
+/// A device.toml on this device that says something else than what is asked for: each would undo the other's work.
+void hold_against_manifest(const Tree& tree, const std::string& config_text, const std::string& manifest,
+                           Findings& findings) {
+    Observations seen;
+    try {
+        const auto standing = tree.read(places::manifest, largest_config);
+        if (!standing || manifest == places::manifest) return;
+        seen.manifest = Sight<FileSeen>::of({true, std::string(standing->reveal())});
+    } catch (const Failure&) {
+        return;  // check says that it cannot be read
+    }
+    const auto provisioning = read_provisioning(config_text);
+    if (!provisioning) return;
+    Finding finding = judge_manifest(seen, *provisioning);
+    if (finding.severity != Severity::failed) return;
+    finding.severity = Severity::warning;
+    findings.push_back(std::move(finding));
+}
+
 /// The plan, or nothing with the failed findings appended.
-std::optional<Prepared> prepare(const Tree& tree, JudgedRequest& request, bool force) {
+std::optional<Prepared> prepare(const Context& context, const Tree& tree, const char* verb,
+                                const ProvisionOptions& options, JudgedRequest& request) {
     const auto existing = tree.read(places::config, largest_config);
     const std::string before = existing ? std::string(existing->reveal()) : std::string();
-    Spliced spliced = splice(base_of(tree, before, request), *request.config, force);
+    Spliced spliced = splice(base_of(tree, before, request), *request.config, options.force);
     append(request.findings, std::move(spliced.findings));
     if (!spliced.text) return std::nullopt;
     for (auto& finding : judge_config(*spliced.text))
@@ -98,6 +123,20 @@ std::optional<Prepared> prepare(const Tree& tree, JudgedRequest& request, bool f
     Prepared prepared;
     prepared.users = read_users(tree);
     prepared.plan = make_plan(tree, request, *spliced.text);
+    Plan& plan = prepared.plan;
+    plan.verb = verb;
+    plan.since = to_text(context.world.now);
+    plan.record = read_record(tree);
+    remember_settings(plan.record, spliced.edge);
+    plan.kept = predecessor(tree, before, *spliced.text);
+    const Registration wanted{request.config->id_scope, request.config->global_endpoint,
+                              request.config->registration_id.value_or(request.material->common_name)};
+    if (auto move = judge_move(tree, plan.record, before, wanted)) {
+        prepared.moves = true;
+        plan.set_aside.emplace_back(device_info_path);
+        request.findings.push_back(std::move(*move));
+    }
+    hold_against_manifest(tree, *spliced.text, options.manifest, request.findings);
     prepared.diff = unified_diff(redacted(before), redacted(*spliced.text), existing ? places::config : "/dev/null",
                                  places::config);
     prepared.had_config = existing && could_be_applied(before);
@@ -204,7 +243,7 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
 
     // A dry run looks without the lock: it writes nothing, and a reader needs none.
     if (options.dry_run) {
-        const auto prepared = prepare(tree, request, options.force);
+        const auto prepared = prepare(context, tree, verb, options, request);
         if (!prepared) return refuse();
         report.findings = std::move(request.findings);
         report.changes = preview(tree, prepared->users, prepared->plan);
@@ -218,7 +257,7 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
     }
 
     const UserTable users = read_users(tree);
-    const ChangeLock lock(tree, users, !options.no_wait);
+    const ChangeLock lock(tree, users, lock_asked(context, verb, !options.no_wait));
     Transaction transaction(tree, users);
     const Leftover leftover = transaction.recover();
     if (request.adoption) {
@@ -226,16 +265,18 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
         request = judge();
         if (!request.material) return refuse();
     }
-    const auto prepared = prepare(tree, request, options.force);
+    const auto prepared = prepare(context, tree, verb, options, request);
     if (!prepared) return refuse();
-    const SettleOptions settling{options.no_apply,
-                                 options.no_wait,
-                                 timeout,
-                                 read_rendered(tree),
-                                 prepared->had_config,
-                                 !tree.live() || !prepared->had_config || runs(context, tree),
-                                 request.adoption.has_value()};
+    const SettleOptions settling{.no_apply = options.no_apply,
+                                 .no_wait = options.no_wait,
+                                 .timeout = timeout,
+                                 .rendered_before = read_rendered(tree),
+                                 .had_config = prepared->had_config,
+                                 .ran_before = !tree.live() || !prepared->had_config || runs(context, tree),
+                                 .copies_may_lie_about = request.adoption.has_value(),
+                                 .moves = prepared->moves};
 
+    const Interruption interruption;
     context.log.debug("staging certificate, key and config.toml");
     append(request.findings, transaction.stage(prepared->plan));
     try {
@@ -243,6 +284,11 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
     } catch (const Failure&) {
         transaction.undo();
         throw;
+    }
+    if (Interruption::asked()) {
+        transaction.undo();
+        throw Failure(ExitCode::apply_failed, "interrupted (" + Interruption::name() + ") before anything was changed",
+                      "Run the same command again.");
     }
     transaction.commit();
     context.log.debug("committed: config.toml is in place");
@@ -255,6 +301,8 @@ Outcome carry_out(const Context& context, const Tree& tree, const char* verb, co
     settle(context, tree, transaction, settling, report);
     report.changes = transaction.changes();
     if (request.adoption) clear_copies(tree, users, request, prepared->plan.config.contents.reveal(), report);
+    if (tree.live() && report.exit_code == ExitCode::done && !options.no_apply && !options.no_wait)
+        remember_registration(tree, users, prepared->plan.config.contents.reveal());
     if (!changed(report.changes) && report.exit_code == ExitCode::done)
         note(report, "Nothing had to be changed: the device already has this identity and configuration.");
     return {report, told(context, report, "Changes", identity_line(*request.material, context.world.now))};

@@ -4,10 +4,14 @@
 #include <CLI/CLI.hpp>
 
 #include "shared/failure.hpp"
+#include "vm-agent/cli/interruption.hpp"
+#include "vm-agent/cli/registration.hpp"
 #include "vm-agent/cli/verb.hpp"
+#include "vm-agent/config/device_info.hpp"
 #include "vm-agent/config/diff.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/config/splice.hpp"
+#include "vm-agent/health/summary.hpp"
 #include "vm-agent/machine/users.hpp"
 #include "vm-agent/placement/rendered.hpp"
 #include "vm-agent/placement/transaction.hpp"
@@ -33,9 +37,16 @@ std::vector<std::string> ours(const Tree& tree, bool purge) {
     for (auto& path : rendered_present(tree)) paths.push_back(std::move(path));
     if (!purge) return paths;
     // What identityd remembers of the registration: with it a later identity would start from the old assignment.
-    for (const char* path : {"/var/lib/aziot/identityd/device_info", "/var/lib/aziot/identityd/prev_state"})
+    for (const char* path : {device_info_path, "/var/lib/aziot/identityd/prev_state"})
         if (tree.status(path)) paths.emplace_back(path);
     return paths;
+}
+
+/// What manifests brought into config.toml outside of [provisioning].
+std::vector<EdgeSetting> brought_by_manifests(const ChangeRecord& record) {
+    std::vector<EdgeSetting> all;
+    for (const auto& one : record.added) all.push_back({one.path, one.text, std::nullopt});
+    return all;
 }
 
 Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
@@ -48,9 +59,10 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
     std::unique_ptr<ChangeLock> lock;
     Transaction transaction(tree, users);
     if (!options.dry_run) {
-        lock = std::make_unique<ChangeLock>(tree, users, true);
+        lock = std::make_unique<ChangeLock>(tree, users, lock_asked(context, "deprovision", true));
         transaction.recover();
     }
+    const Interruption interruption;
 
     const auto existing = tree.read(places::config, largest_config);
     const std::string before = existing ? std::string(existing->reveal()) : std::string();
@@ -58,6 +70,9 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
     plan.config = {places::config, {"root", "root", 0600}, {}};
     plan.remove_material = true;
     plan.retired = ours(tree, options.purge);
+    plan.verb = "deprovision";
+    plan.since = to_text(context.world.now);
+    plan.record = read_record(tree);
     std::string after;
     if (existing) {
         Spliced spliced = remove_provisioning(before);
@@ -67,6 +82,7 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
             return {report, context.style.findings(report.findings, false) + "\nRefused: nothing was changed.\n"};
         }
         after = std::move(*spliced.text);
+        if (options.purge) after = remove_settings(after, brought_by_manifests(plan.record));
         plan.config.contents = SecretBytes(std::string_view(after));
     }
     // Nothing but white space left: the file was ours alone.
@@ -83,11 +99,12 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
         closing = "Dry run: nothing was changed.\n";
     } else {
         // The services go first: identityd must not meet a half-removed identity.
-        if (tree.live()) services_of(context.world)->stop();
+        if (tree.live()) services_of(context)->stop();
         append(report.findings, transaction.stage(plan));
         transaction.commit();
         transaction.finish(true);
         report.changes = transaction.changes();
+        if (tree.live() && !options.purge) stamp_settled(tree, users);
         if (options.purge && lock->remove_state())
             report.changes.push_back({std::string(places::state), Action::removed, "", "", ""});
         closing = report.changes.empty() ? "There was nothing to remove.\n" : "The identity is off this device.\n";
@@ -108,7 +125,7 @@ Outcome deprovision(const Context& context, const DeprovisionOptions& options) {
 
 Handler declare_deprovision(CLI::App& app) {
     auto options = std::make_shared<DeprovisionOptions>();
-    app.add_flag("--purge", options->purge, "Also remove what identityd remembers, and the agent's own state");
+    app.add_flag("--purge", options->purge, "Also remove what identityd remembers, what manifests set in config.toml, and the agent's own state");
     app.add_flag("--dry-run", options->dry_run, "Show what would be removed; change nothing");
     return [options](const Context& context) { return deprovision(context, *options); };
 }

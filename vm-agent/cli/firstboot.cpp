@@ -8,6 +8,7 @@
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/placement/atomic_file.hpp"
 #include "vm-agent/placement/errors.hpp"
+#include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/plan.hpp"
 
 namespace eflow {
@@ -15,9 +16,6 @@ namespace eflow {
 namespace {
 
 constexpr std::size_t largest_config = 1024 * 1024;
-constexpr const char* manifest = "/etc/eflow-agent/device.toml";
-constexpr const char* marker = "/var/lib/eflow-agent/firstboot-done";
-constexpr const char* marker_name = "firstboot-done";
 
 /// Whether config.toml already names an identity that was staged into the image (provision --root IMAGE).
 bool is_staged(const Tree& tree) {
@@ -29,16 +27,16 @@ bool is_staged(const Tree& tree) {
 void write_marker(const Tree& tree) {
     const auto folder = tree.directory(places::state);
     if (!folder) throw system_failure("cannot enter", places::state, ENOENT);
-    fill(*folder, marker_name, "", {geteuid(), getegid(), 0644}, marker);
-    rename_filled(*folder, marker_name, marker);
-    sync_folder(*folder, marker);
+    fill(*folder, name_of(names::firstboot_done), "", {geteuid(), getegid(), 0644}, names::firstboot_done);
+    rename_filled(*folder, name_of(names::firstboot_done), names::firstboot_done);
+    sync_folder(*folder, names::firstboot_done);
 }
 
 Outcome firstboot(const Context& context) {
     const Tree tree = tree_of(context);
     require_root(context, tree, "firstboot");
-    if (tree.status(marker)) return {{}, "What was baked in has been applied before: nothing to do.\n"};
-    const bool has_manifest = tree.status(manifest).has_value();
+    if (tree.status(names::firstboot_done)) return {{}, "What was baked in has been applied before: nothing to do.\n"};
+    const bool has_manifest = tree.status(places::manifest).has_value();
     if (!has_manifest && !is_staged(tree)) {
         Report report;
         report.phase = Phase::not_provisioned;
@@ -48,7 +46,7 @@ Outcome firstboot(const Context& context) {
     CLI::App command;
     const Handler adopt = declare_post_install(command);
     if (has_manifest)
-        command.parse(std::string("--manifest ") + manifest);
+        command.parse(std::string("--manifest ") + places::manifest);
     else
         command.parse(std::string());
     Outcome outcome = adopt(context);

@@ -175,7 +175,7 @@ Outcome install(const Context& context, const Tree& tree, bool dry_run) {
     }
 
     const UserTable users = read_users(tree);
-    const ChangeLock lock(tree, users, true);
+    const ChangeLock lock(tree, users, lock_asked(context, "install-self", true));
     // Under the lock once more: another run may have changed what was seen.
     report.findings = judged();
     if (gravest(report.findings) == Severity::failed) return refusal(context, std::move(report.findings));
@@ -221,7 +221,7 @@ Outcome uninstall(const Context& context, const Tree& tree, bool dry_run) {
             if (tree.status(path)) report.changes.push_back({path, Action::removed, "", "", ""});
         return {report, told(context, report, "Plan", "Dry run: nothing was changed.\n")};
     }
-    ChangeLock lock(tree, read_users(tree), true);
+    ChangeLock lock(tree, read_users(tree), lock_asked(context, "install-self", true));
     if (tree.live()) stop_unit(installed::unit_name, patience);
     report.changes = remove_installation(tree);
     if (of_the_image) {

@@ -20,6 +20,7 @@
 #include "vm-agent/cloud/reach.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/config/material.hpp"
+#include "vm-agent/health/summary.hpp"
 #include "vm-agent/identity/digest.hpp"
 #include "vm-agent/machine/observe.hpp"
 #include "vm-agent/machine/systemd_services.hpp"
@@ -65,6 +66,8 @@ constexpr std::array verbs{
          declare_cert_verify},
     Verb{"cert create-test", "Make a test root, intermediate and device identity; not for production",
          "eflow-agent cert create-test --name plant7-gw-03 --out ./pki", declare_cert_create_test},
+    Verb{"undo", "Take the last change back, or one that was interrupted, while what it replaced is kept",
+         "sudo eflow-agent undo --dry-run\n  sudo eflow-agent undo", declare_undo},
     Verb{"deprovision", "Take the identity off this device again",
          "eflow-agent deprovision --dry-run\n  eflow-agent deprovision --purge", declare_deprovision},
     Verb{"firstboot", "Apply the identity that was baked into this image, once; the service of that name runs it",
@@ -314,9 +317,22 @@ void visit_command_line(const std::function<void(const CLI::App&)>& visit) {
     visit(app);
 }
 
-std::unique_ptr<Services> services_of(const World& world) {
-    if (world.services) return world.services();
-    return std::make_unique<SystemdServices>();
+std::unique_ptr<Services> services_of(const Context& context) {
+    if (context.world.services) return context.world.services();
+    SystemdServices::Options options;
+    options.progress = [&log = context.log](const std::string& text) { log.info("applying: {}", plain(text)); };
+    return std::make_unique<SystemdServices>(std::move(options));
+}
+
+LockAsked lock_asked(const Context& context, const char* verb, bool wait) {
+    const auto waits = [&context](const std::string& holder) {
+        const std::string text = "waiting for " + plain(holder) + ", which is changing this device";
+        if (context.options.json || context.options.quiet)
+            context.log.info("{}", text);
+        else
+            context.log.warn("{}", text);
+    };
+    return {verb, to_text(context.world.now), wait, waits};
 }
 
 void require_root(const Context& context, const Tree& tree, const char* verb) {

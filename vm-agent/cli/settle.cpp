@@ -6,8 +6,11 @@
 #include <spdlog/logger.h>
 
 #include "shared/failure.hpp"
+#include "vm-agent/cli/interruption.hpp"
+#include "vm-agent/cli/registration.hpp"
 #include "vm-agent/health/reasons.hpp"
 #include "vm-agent/health/verdict.hpp"
+#include "vm-agent/machine/users.hpp"
 
 namespace eflow {
 
@@ -67,6 +70,7 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
         if (!options.had_config) {  // or one that apply cannot take: there is nothing for the services to run with
             services.stop();
             restore_rendered(tree, options.rendered_before);
+            stamp_settled(tree, read_users(tree));
             note(report, "The previous state is back: this device is not provisioned.");
             if (!options.rendered_before.empty())
                 note(report, "The services are stopped; they run as before with: sudo iotedge system restart");
@@ -76,6 +80,7 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
         const ApplyOutcome again = services.apply(options.timeout);
         if (again.ok() || only_the_cloud_is_missing(again)) {
             note(report, "The previous state is back, and the services run with it.");
+            if (options.moves) note(report, "identityd remembers its earlier registration again.");
             return;
         }
         why = again.why();
@@ -101,7 +106,16 @@ ApplyOutcome apply_or_undo(Services& services, Transaction& transaction, std::ch
     }
 }
 
-enum class Waited { healthy, refused, in_vain };
+enum class Waited { healthy, refused, in_vain, interrupted };
+
+/// A signal came after the commit: what stands now, and what completes it or takes it back. The journal stays for that.
+void interrupted(Report& report, const std::string& stands) {
+    report.exit_code = ExitCode::timed_out;
+    report.data["interrupted"] = Interruption::name();
+    note(report, "Interrupted (" + Interruption::name() + "): " + stands +
+                     "\nThe change is not over. To take it back: sudo eflow-agent undo\nTo go on with it: run the same "
+                     "command again.");
+}
 
 /// Looks until the device awaits its deployment or runs, DPS has refused it, or the time is over.
 Waited await_phase(const Context& context, const Tree& tree, Clock::time_point deadline, bool copies_may_lie_about,
@@ -111,6 +125,9 @@ Waited await_phase(const Context& context, const Tree& tree, Clock::time_point d
     for (;;) {
         const auto waited = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun);
         Observations seen = observations_of(context, tree, waited);
+        // What it says otherwise was told before the change, and no waiting mends it.
+        seen.manifest = Sight<FileSeen>::unseen("it was held against the request before");
+        seen.unfinished.reset();  // this very change
         if (copies_may_lie_about)
             std::erase_if(seen.files, [](const Finding& one) { return one.id == "files.no-stray-keys"; });
         const Verdict verdict = judge(seen);
@@ -126,7 +143,10 @@ Waited await_phase(const Context& context, const Tree& tree, Clock::time_point d
         if (verdict.because != told) context.log.info("waiting: {}", plain(verdict.because));
         told = verdict.because;
         if (Clock::now() >= deadline) return Waited::in_vain;
-        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        for (int slice = 0; slice < 5; ++slice) {
+            if (Interruption::asked()) return Waited::interrupted;
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
     }
 }
 
@@ -147,19 +167,24 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
     };
     if (!tree.live()) return leave_for_later("Placed below " + tree.root() + ".");
     if (options.no_apply) return leave_for_later("Placed, not applied, as asked.");
-    const auto services = services_of(context.world);
+    const auto services = services_of(context);
     if (!services->can_apply()) return leave_for_later("Placed, but the program iotedge is not installed here.");
 
     if (transaction.changes_something() || !applied_state(tree).applied) {
-        context.log.debug("applying: iotedge config apply");
+        context.log.info("applying: iotedge config apply restarts the services");
         const ApplyOutcome outcome = apply_or_undo(*services, transaction, options.timeout);
         if (!outcome.ok() && !only_the_cloud_is_missing(outcome))
             return take_back(tree, transaction, *services, options, rejection_of(outcome), report);
         note(report, "Applied: the services run with the new configuration.");
     }
+    if (Interruption::asked())
+        return interrupted(report, "the new config.toml stands, and iotedge config apply has been run with it.");
     if (options.no_wait) return append(report.findings, transaction.finish(false));
 
     const Waited waited = await_phase(context, tree, deadline, options.copies_may_lie_about, report);
+    if (waited == Waited::interrupted)
+        return interrupted(report, "the services run with the new config.toml; the device is " +
+                                       std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
     if (waited == Waited::refused)
         return take_back(tree, transaction, *services, options, {ExitCode::cloud_refused, {}}, report);
     if (waited == Waited::healthy) {
@@ -171,6 +196,27 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
     }
     if (const auto next = report.data.value("next", std::string()); !next.empty()) note(report, "Next: " + next);
     append(report.findings, transaction.finish(waited == Waited::healthy));
+}
+
+void settle_back(const Context& context, const Tree& tree, Transaction& transaction, const SettleOptions& options,
+                 Report& report) {
+    const auto deadline = Clock::now() + options.timeout;
+    if (!tree.live()) {
+        transaction.undo();
+        note(report, "The previous state is back below " + tree.root() + ".");
+        return;
+    }
+    const auto services = services_of(context);
+    take_back(tree, transaction, *services, options, {ExitCode::done, {}}, report);
+    if (report.exit_code != ExitCode::done || !options.had_config || options.no_wait) return;
+    const Waited waited = await_phase(context, tree, deadline, options.copies_may_lie_about, report);
+    if (waited == Waited::healthy) {
+        note(report, "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
+        return;
+    }
+    report.exit_code = waited == Waited::refused ? ExitCode::cloud_refused : ExitCode::timed_out;
+    note(report, "The device is not up with it: " + report.data.value("because", ""));
+    if (const auto next = report.data.value("next", std::string()); !next.empty()) note(report, "Next: " + next);
 }
 
 }  // namespace eflow

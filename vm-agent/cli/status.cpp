@@ -14,6 +14,7 @@
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/machine/places.hpp"
 #include "vm-agent/machine/watch_lock.hpp"
+#include "vm-agent/placement/journal.hpp"
 #include "vm-agent/watch/file_source.hpp"
 #include "vm-agent/watch/watcher.hpp"
 
@@ -165,8 +166,17 @@ bool follows_all(const Report& report) {
     return text_in(watcher, "systemd") == "followed" && text_in(watcher, "docker") == "followed";
 }
 
+/// A change that was begun and is not over. The watcher follows what runs, not the run that makes a change.
+bool is_open(const Tree& tree) {
+    try {
+        return unfinished_change(tree).has_value();
+    } catch (const Failure&) {
+        return false;
+    }
+}
+
 Report look(const Context& context, const Tree& tree) {
-    if (tree.live() && is_watch_lock_held(tree, places::runtime_folder))
+    if (tree.live() && !is_open(tree) && is_watch_lock_held(tree, places::runtime_folder))
         if (auto report = watchers_report(tree, context.world.now); report && follows_all(*report))
             return std::move(*report);
     const Observations seen = observations_of(context, tree);

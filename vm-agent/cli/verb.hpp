@@ -8,6 +8,7 @@
 #include "shared/report.hpp"
 #include "vm-agent/cli/run.hpp"
 #include "vm-agent/cli/style.hpp"
+#include "vm-agent/placement/change_lock.hpp"
 #include "vm-agent/placement/tree.hpp"
 
 namespace spdlog {
@@ -57,6 +58,7 @@ struct Verb {
 
 Handler declare_provision(CLI::App& app);
 Handler declare_post_install(CLI::App& app);
+Handler declare_undo(CLI::App& app);
 Handler declare_deprovision(CLI::App& app);
 Handler declare_install_self(CLI::App& app);
 Handler declare_firstboot(CLI::App& app);
@@ -76,12 +78,15 @@ void visit_command_line(const std::function<void(const CLI::App&)>& visit);
 
 /// The tree to work on: the folder given with --root, or the running machine's.
 Tree tree_of(const Context& context);
-/// The services to use: the world's, or systemd's.
-std::unique_ptr<Services> services_of(const World& world);
+/// The services to use: the world's, or systemd's, which say on a terminal how far an apply has come.
+std::unique_ptr<Services> services_of(const Context& context);
 /// Tries DPS and the hub that config.toml and device_info name, for the checks that need the network.
 void reach_cloud(const Context& context, Observations& seen);
 /// What is seen now, `later` than the start of the run.
 Observations observations_of(const Context& context, const Tree& tree, std::chrono::seconds later = {});
+
+/// How this run asks for the lock: whoever holds it is named at once, where a person looks on.
+LockAsked lock_asked(const Context& context, const char* verb, bool wait);
 
 /// Throws Failure(machine_lacks) when `tree` is the running machine's and the caller is not root: `verb` cannot work
 /// then.

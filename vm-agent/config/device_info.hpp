@@ -6,7 +6,11 @@
 
 namespace eflow {
 
-/// What identityd remembers of its last provisioning: /var/lib/aziot/identityd/device_info (aziot-identityd, lib.rs).
+/// Where identityd keeps it (identity.rs DEVICE_BACKUP_LOCATION). With it identityd starts without asking DPS, whatever
+/// its configuration says by then ("Provisioned with backup", identity.rs dps_provision).
+inline constexpr const char* device_info_path = "/var/lib/aziot/identityd/device_info";
+
+/// What identityd remembers of its last provisioning (identity.rs HubDeviceInfo).
 struct DeviceInfo {
     std::string hub_name;
     std::string device_id;

@@ -261,6 +261,13 @@ Spliced splice(std::string_view existing, const ManagedConfig& managed, bool for
                                    drops, "The diff shows them; eflow-agent undo brings them back."));
     if (const auto kept = text_at(before, {"provisioning", "payload", "uri"}); kept && !managed.payload_uri)
         findings.push_back(ok("config.payload", "The DPS payload that config.toml names stays", *kept));
+    for (const auto& edit : edits)
+        if (edit.text && edit.path.front() != "provisioning") {
+            const toml::value* stood = at(before, edit.path);
+            std::optional<std::string> text_before;
+            if (stood != nullptr) text_before = stood->is_string() ? std::string(stood->as_string()) : std::string();
+            spliced.edge.push_back({edit.path, *edit.text, std::move(text_before)});
+        }
     text = applied_to_text(std::move(text), before, edits);
     const auto after = parse_document(text);
     const auto* root = std::get_if<toml::value>(&after);
@@ -291,6 +298,31 @@ Spliced remove_provisioning(std::string_view existing) {
         text.erase(text.size() - (text.ends_with("\r\n") ? 2 : 1));
     spliced.text = std::move(text);
     return spliced;
+}
+
+std::string remove_settings(std::string_view existing, const std::vector<EdgeSetting>& ours) {
+    const auto removed = [&](bool with_agent) {
+        std::string text(existing);
+        for (const auto& one : ours) {
+            const bool needed = one.path.front() == "agent" && one.path.back() != "https_proxy";
+            if (needed && !with_agent) continue;
+            for (KeyPath path = one.path; !path.empty(); path.pop_back()) {
+                const auto parsed = parse_document(text);
+                const auto* root = std::get_if<toml::value>(&parsed);
+                const toml::value* stands = root == nullptr ? nullptr : at(*root, path);
+                const bool goes = stands != nullptr && (path.size() == one.path.size()
+                                                            ? is_text(stands, one.text)
+                                                            : stands->is_table() && stands->as_table().empty());
+                if (!goes) break;
+                text = remove_value(text, path);
+            }
+        }
+        return text;
+    };
+    std::string text = removed(true);
+    const auto parsed = parse_document(text);
+    const auto* root = std::get_if<toml::value>(&parsed);
+    return root != nullptr && at(*root, {"agent"}) == nullptr ? text : removed(false);
 }
 
 }  // namespace eflow

@@ -7,6 +7,7 @@
 
 #include "shared/finding.hpp"
 #include "shared/identity.hpp"
+#include "vm-agent/config/statements.hpp"
 
 namespace eflow {
 
@@ -31,10 +32,18 @@ struct ManagedConfig {
     std::optional<std::string> proxy;  ///< [agent.env] https_proxy
 };
 
+/// A setting outside of [provisioning] that was wanted, and what stood there before.
+struct EdgeSetting {
+    KeyPath path;
+    std::string text;
+    std::optional<std::string> stood;  ///< absent: nothing did
+};
+
 /// The new text and the findings on the way. `text` is absent when a finding failed: then nothing may be written.
 struct Spliced {
     std::optional<std::string> text;
     Findings findings;
+    std::vector<EdgeSetting> edge;  ///< what `managed` sets outside of [provisioning]
 };
 
 /// Puts `managed` into `existing` (empty for a new file). Every byte outside the values that must change stays:
@@ -46,5 +55,9 @@ Spliced splice(std::string_view existing, const ManagedConfig& managed, bool for
 /// `existing` without [provisioning] and its subtables: what deprovision leaves. Absent with a finding when it cannot
 /// be parsed.
 Spliced remove_provisioning(std::string_view existing);
+
+/// `existing` without those of `ours` that still say what they said, and without the tables that are empty then. The
+/// name, type and image of [agent] stay while anything else stands there, which needs them.
+std::string remove_settings(std::string_view existing, const std::vector<EdgeSetting>& ours);
 
 }  // namespace eflow

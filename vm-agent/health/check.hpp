@@ -31,6 +31,15 @@ Findings judge_modules_area(const Observations& seen);
 Findings judge_host_area(const Observations& seen);
 Findings judge_cloud_area(const Observations& seen, const Reasons& reasons);
 
+/// config.matches-manifest: whether config.toml, which provisions so, says what seen.manifest says.
+Finding judge_manifest(const Observations& seen, const ProvisioningSeen& provisioning);
+
+/// config.scope-applied: whether identityd runs with the registration that config.toml asks for.
+Finding judge_scope_applied(const Observations& seen, const ProvisioningSeen& provisioning);
+
+/// config.unfinished-change: whether a change of ours was begun and is not over.
+Finding judge_unfinished(const Observations& seen);
+
 /// What config.toml says of the provisioning; nothing when it may not be read or says nothing.
 const std::optional<ProvisioningSeen>& provisioning_in(const Observations& seen);
 

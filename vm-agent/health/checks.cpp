@@ -38,6 +38,8 @@ const std::vector<Check>& checks() {
         {"config.registration-id", "The registration ID in config.toml is one"},
         {"config.matches-manifest", "config.toml says what /etc/eflow-agent/device.toml says"},
         {"config.applied", "The services run with this config.toml"},
+        {"config.scope-applied", "identityd is registered by the ID scope, endpoint and registration ID of config.toml"},
+        {"config.unfinished-change", "No change of this agent was interrupted and left open"},
         {"config.timeouts", "Timeouts and retries are within IoT Edge's limits"},
         {"config.hostname", "The hostname is one that certificates can carry"},
         {"services.aziot-edged", "aziot-edged.service runs"},

@@ -12,6 +12,8 @@
 #include "vm-agent/health/memory.hpp"
 #include "vm-agent/health/seen.hpp"
 #include "vm-agent/identity/certificate.hpp"
+#include "vm-agent/placement/journal.hpp"
+#include "vm-agent/placement/record.hpp"
 #include "vm-agent/placement/rendered.hpp"
 
 namespace eflow {
@@ -66,6 +68,9 @@ struct Observations {
     Sight<std::optional<SecretBytes>> key;  ///< read by a look of root's alone, never by the watcher
     Findings files;                         ///< placement's judgement of owners, modes and readers
     AppliedState applied;
+    std::optional<Unfinished> unfinished;      ///< a change that was begun and is not over
+    std::optional<RegisteredBy> registered_by;  ///< what our last healthy change registered the device by
+    Stamp settled{};                            ///< when a change was last applied, taken back or taken off
     Sight<std::vector<UnitSeen>> units;
     std::map<std::string, std::map<std::string, std::string>> unit_proxies;  ///< *_proxy variables by unit
     /// The journals of services, by unit, as far as they say how things went: identityd's since the configuration was

@@ -59,7 +59,9 @@ std::optional<Told> fault_in(const Observations& seen, const Findings& findings,
     for (const auto area : areas)
         for (const auto& finding : findings)
             if (finding.severity == Severity::failed && std::string_view(finding.id).starts_with(area))
-                return Told{broken(seen), cause_in(findings)->summary, each_says_how};
+                return Told{broken(seen), cause_in(findings)->summary,
+                            cause_in(findings)->id == "config.matches-manifest" ? cause_in(findings)->remedy
+                                                                                : each_says_how};
     return std::nullopt;
 }
 
@@ -211,6 +213,8 @@ Verdict judge(const Observations& seen) {
     verdict.phase = told.phase;
     verdict.because = std::move(told.because);
     verdict.next = std::move(told.next);
+    if (const Finding unfinished = judge_unfinished(seen); unfinished.severity != Severity::ok)
+        verdict.next += (verdict.next.empty() ? "" : " ") + unfinished.summary + ": " + unfinished.remedy;
     for (auto& finding : findings) {
         make_printable(finding.summary, false);
         make_printable(finding.detail, true);

@@ -26,8 +26,6 @@ constexpr std::chrono::seconds docker_deadline{3};
 constexpr std::size_t lines_read = 200;
 constexpr std::size_t agent_lines = 500;
 constexpr auto daemon_json_path = "/etc/docker/daemon.json";
-constexpr auto manifest_path = "/etc/eflow-agent/device.toml";
-constexpr auto device_info_path = "/var/lib/aziot/identityd/device_info";
 
 Sight<FileSeen> see_file(const Tree& tree, const std::string& path) {
     try {
@@ -123,9 +121,33 @@ std::vector<std::string> watched_units() {
     return units;
 }
 
+namespace {
+
+/// What the agent's own state says of its changes; what this caller may not read is as if it were not there.
+void observe_changes(const Tree& tree, Observations& seen) {
+    seen.unfinished.reset();
+    seen.registered_by.reset();
+    seen.settled = {};
+    try {
+        seen.unfinished = unfinished_change(tree);
+    } catch (const Failure&) {
+        // The next change says what is the matter with it.
+    }
+    try {
+        if (const auto status = tree.status(names::record))
+            seen.settled = Stamp(std::chrono::seconds(status->st_mtim.tv_sec)) +
+                           std::chrono::duration_cast<Stamp::duration>(std::chrono::nanoseconds(status->st_mtim.tv_nsec));
+        seen.registered_by = read_record(tree).registered;
+    } catch (const Failure&) {
+        return;
+    }
+}
+
+}  // namespace
+
 void observe_files(const Tree& tree, Observations& seen) {
     seen.config = see_file(tree, places::config);
-    seen.manifest = see_file(tree, manifest_path);
+    seen.manifest = see_file(tree, places::manifest);
     seen.daemon_json = see_file(tree, daemon_json_path);
     seen.certificate_path.clear();
     seen.key_path.clear();
@@ -140,6 +162,7 @@ void observe_files(const Tree& tree, Observations& seen) {
     } catch (const Failure& failure) {
         seen.applied = {false, failure.what(), {}};
     }
+    observe_changes(tree, seen);
     try {
         if (seen.config.value) seen.files = judge_files(tree, read_users(tree), seen.certificate_path, seen.key_path);
     } catch (const Failure& failure) {
@@ -150,7 +173,12 @@ void observe_files(const Tree& tree, Observations& seen) {
 
 void observe_logs(Observations& seen) {
     seen.journals.clear();
-    seen.journals["aziot-identityd.service"] = last_lines("aziot-identityd.service", lines_read, seen.applied.since);
+    // What it said of a configuration that was taken back, or taken off, is not about this one.
+    const auto settled = std::chrono::time_point_cast<std::chrono::system_clock::duration>(seen.settled);
+    const auto provisioning = read_provisioning(seen.config.value ? seen.config.value->text : std::string());
+    if (!seen.config.value || (provisioning && provisioning->source != "none"))
+        seen.journals["aziot-identityd.service"] =
+            last_lines("aziot-identityd.service", lines_read, std::max(seen.applied.since, settled));
     if (!seen.units.value) return;
     for (const auto& unit : *seen.units.value)
         if (unit.active == "failed" || unit.sub == "auto-restart")

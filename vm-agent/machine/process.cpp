@@ -78,7 +78,7 @@ void keep_descriptors_to_ourselves() {
 }  // namespace
 
 ProcessResult run_process(const std::vector<std::string>& argv, std::chrono::milliseconds timeout,
-                          std::size_t output_limit) {
+                          std::size_t output_limit, const std::function<void(std::chrono::seconds)>& tick) {
     if (std::any_of(argv.begin(), argv.end(), [](const std::string& one) { return one.empty(); }))
         throw Failure(ExitCode::internal, "an empty argument cannot be passed to " + argv.front());
     asio::io_context context;
@@ -99,7 +99,21 @@ ProcessResult run_process(const std::vector<std::string>& argv, std::chrono::mil
                       "Check that it is installed and executable.");
 
     ProcessResult result;
-    capture.read([&] { timer.cancel(); });
+    asio::steady_timer ticker(context);
+    std::chrono::seconds run{0};
+    std::function<void()> ticks = [&] {
+        ticker.expires_after(std::chrono::seconds(1));
+        ticker.async_wait([&](const boost::system::error_code& cancelled) {
+            if (cancelled || result.timed_out) return;
+            tick(++run);
+            ticks();
+        });
+    };
+    if (tick) ticks();
+    capture.read([&] {
+        timer.cancel();
+        ticker.cancel();
+    });
     timer.expires_after(timeout);
     timer.async_wait([&](const boost::system::error_code& cancelled) {
         if (cancelled) return;

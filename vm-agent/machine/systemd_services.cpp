@@ -72,6 +72,8 @@ public:
     }
 
     [[nodiscard]] bool idle() const { return pending_.empty(); }
+    /// The unit whose job was seen last; empty before any.
+    [[nodiscard]] const std::string& latest() const { return latest_; }
     [[nodiscard]] std::string result_of(const std::string& unit) const {
         const auto found = results_.find(unit);
         return found == results_.end() ? "" : found->second;
@@ -82,7 +84,10 @@ private:
         std::uint32_t id = 0;
         const char* path = nullptr;
         const char* unit = nullptr;
-        if (sd_bus_message_read(message, "uos", &id, &path, &unit) >= 0 && is_aziot(unit)) pending_.insert(id);
+        if (sd_bus_message_read(message, "uos", &id, &path, &unit) >= 0 && is_aziot(unit)) {
+            pending_.insert(id);
+            latest_ = unit;
+        }
         return 0;
     }
 
@@ -102,6 +107,7 @@ private:
     std::vector<OwnedSlot> slots_;
     std::set<std::uint32_t> pending_;
     std::map<std::string, std::string> results_;
+    std::string latest_;
 };
 
 std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
@@ -169,8 +175,16 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
     const auto deadline = Clock::now() + timeout;
     const auto begun = std::chrono::system_clock::now();
 
-    const ProcessResult ended =
-        run_process({options_.iotedge, "config", "apply", "-c", "/etc/aziot/config.toml"}, timeout, output_limit);
+    const auto tell = [&](std::chrono::seconds run) {
+        if (options_.progress && run.count() % 2 == 0)
+            options_.progress(std::to_string(run.count()) + " s" +
+                              (jobs.latest().empty() ? "" : ", at " + jobs.latest()));
+    };
+    const ProcessResult ended = run_process({options_.iotedge, "config", "apply", "-c", "/etc/aziot/config.toml"},
+                                            timeout, output_limit, [&](std::chrono::seconds run) {
+                                                jobs.process(Clock::now());
+                                                tell(run);
+                                            });
     ApplyOutcome outcome;
     outcome.exit_code = ended.exit_code;
     outcome.timed_out = ended.timed_out;
@@ -178,7 +192,10 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
 
     // What was signalled while the command ran waits in the connection; jobs still queued are waited for.
     bool alive = jobs.process(Clock::now());
-    while (alive && !jobs.idle() && Clock::now() < deadline) alive = jobs.process(deadline);
+    while (alive && !jobs.idle() && Clock::now() < deadline) {
+        alive = jobs.process(std::min(deadline, Clock::now() + std::chrono::seconds(2)));
+        tell(std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - (deadline - timeout)));
+    }
     if (!jobs.idle()) outcome.timed_out = true;
 
     if (ended.exit_code == 0 && !outcome.timed_out) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "vm-agent/machine/services.hpp"
@@ -16,6 +17,7 @@ public:
         std::string bus_address;  ///< empty: the system bus
         std::string iotedge = "/usr/bin/iotedge";
         std::chrono::milliseconds settle{3000};
+        std::function<void(const std::string&)> progress = {};  ///< told now and then how far an apply has come
     };
 
     SystemdServices() = default;

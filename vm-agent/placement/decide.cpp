@@ -90,7 +90,7 @@ bool Decision::acts() const {
         if (step.acts) return true;
     for (const auto& step : material)
         if (step.acts) return true;
-    return config.acts;
+    return config.acts || !set_aside.empty();
 }
 
 Decision decide(const Tree& tree, const UserTable& users, const Plan& plan) {
@@ -113,6 +113,12 @@ Decision decide(const Tree& tree, const UserTable& users, const Plan& plan) {
     }
     for (const auto& path : plan.retired)
         if (tree.status(path)) decision.retired.push_back(path);
+    for (const auto& path : plan.set_aside)
+        if (const auto status = tree.status(path)) {
+            decision.set_aside.push_back(path);
+            decision.changes.push_back({path, Action::removed, users.user_name(status->st_uid),
+                                        users.group_name(status->st_gid), octal(status->st_mode & 07777)});
+        }
     return decision;
 }
 

@@ -35,7 +35,8 @@ struct Decision {
     FileStep config;
     bool removes_config = false;
     bool removes_material = false;
-    std::vector<std::string> retired;  ///< those that are there
+    std::vector<std::string> retired;    ///< those that are there
+    std::vector<std::string> set_aside;  ///< the same
     std::vector<Change> changes;       ///< everything above, told; retired files not yet among them
     Findings findings;                 ///< on directories that are not ours
 

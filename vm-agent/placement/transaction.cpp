@@ -1,65 +1,27 @@
 #include "vm-agent/placement/transaction.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 #include <utility>
 
 #include "shared/failure.hpp"
 #include "vm-agent/identity/digest.hpp"
 #include "vm-agent/placement/atomic_file.hpp"
+#include "vm-agent/placement/custody.hpp"
 #include "vm-agent/placement/decide.hpp"
 #include "vm-agent/placement/errors.hpp"
+#include "vm-agent/placement/folders.hpp"
 #include "vm-agent/placement/journal.hpp"
+#include "vm-agent/placement/record.hpp"
 
 namespace eflow {
 
 namespace {
 
 constexpr std::size_t largest_file = 1024 * 1024;
-
-Descriptor enter(const Tree& tree, const std::string& path) {
-    auto folder = tree.directory(path);
-    if (!folder) throw system_failure("cannot enter", path, ENOENT);
-    return std::move(*folder);
-}
-
-NumericAccess root_only(const UserTable& users, unsigned mode) {
-    return {users.user("root").uid, users.group("root"), mode};
-}
-
-/// Makes a folder with exactly this access, whatever the umask. That it is there already is fine.
-void make_folder(const Tree& tree, const std::string& path, const NumericAccess& access) {
-    const std::string parent = folder_of(path);
-    const Descriptor above = enter(tree, parent);
-    const std::string name = name_of(path);
-    if (mkdirat(above.get(), name.c_str(), 0700) != 0 && errno != EEXIST)
-        throw system_failure("cannot make the folder", path, errno);
-    const Descriptor made(openat(above.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!made.valid()) throw system_failure("cannot enter", path, errno);
-    set_access(made.get(), access, path);
-    sync_folder(above, path);
-}
-
-/// The folders above `path` that are missing, root's and passable, as the packages of a full system make them.
-void make_parents(const Tree& tree, const UserTable& users, const std::string& path) {
-    const std::string parent = folder_of(path);
-    if (parent == "/" || tree.status(parent)) return;
-    make_parents(tree, users, parent);
-    make_folder(tree, parent, root_only(users, 0755));
-}
-
-void mend_folder(const Tree& tree, const std::string& path, const NumericAccess& access) {
-    const Descriptor above = enter(tree, folder_of(path));
-    const Descriptor folder(
-        openat(above.get(), name_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!folder.valid()) throw system_failure("cannot enter", path, errno);
-    set_access(folder.get(), access, path);
-}
 
 bool same_file(const Descriptor& folder, const std::string& a, const std::string& b) {
     struct stat first {};
@@ -108,6 +70,28 @@ void clear_temporaries(const Tree& tree, const JournalFile& file) {
     remove_name(*folder, filling_name(name_of(file.path)), file.path);
 }
 
+void clear_all_temporaries(const Tree& tree, const Journal& journal) {
+    for (const auto& file : journal.material) clear_temporaries(tree, file);
+    if (journal.config) clear_temporaries(tree, *journal.config);
+    for (const auto& path : journal.set_aside) clear_temporaries(tree, {path, true});
+}
+
+/// A file of the agent's own state that goes in with the transaction and comes back with it.
+struct StateFile {
+    std::string path;
+    SecretBytes bytes;
+};
+
+/// What this change makes of the record: it is the last one, unless config.toml says what it said before.
+ChangeRecord record_of(const Plan& plan, const Journal& journal, bool replaces) {
+    ChangeRecord record = plan.record;
+    if (journal.removes_config && plan.remove_material)
+        record.last.reset();
+    else
+        record.last = LastChange{journal.verb, journal.since, journal.removes_config ? "" : journal.config_sha256, replaces};
+    return record;
+}
+
 void unmake(const Tree& tree, const JournalDirectory& directory) {
     if (!directory.made) {
         mend_folder(tree, directory.path, {directory.uid, directory.gid, directory.mode});
@@ -121,11 +105,51 @@ void unmake(const Tree& tree, const JournalDirectory& directory) {
     sync_folder(*above, directory.path);
 }
 
-void write_state(const Tree& tree, const UserTable& users, const std::string& path, std::string_view bytes) {
+/// Under its backup name until it is known whether the change stands.
+void set_aside(const Tree& tree, const std::string& path) {
     const Descriptor folder = enter(tree, folder_of(path));
-    fill(folder, name_of(path), bytes, root_only(users, 0600), path);
-    rename_filled(folder, name_of(path), path);
+    const std::string name = name_of(path);
+    if (renameat(folder.get(), name.c_str(), folder.get(), backup_name(name).c_str()) != 0 && errno != ENOENT)
+        throw system_failure("cannot set aside", path, errno);
     sync_folder(folder, path);
+}
+
+/// What was set aside has its name again, whatever has come in its place.
+void bring_back(const Tree& tree, const std::string& path) {
+    const auto folder = tree.directory(folder_of(path));
+    if (!folder) return;
+    const std::string name = name_of(path);
+    if (renameat(folder->get(), backup_name(name).c_str(), folder->get(), name.c_str()) != 0 && errno != ENOENT)
+        throw system_failure("cannot put back", path, errno);
+    sync_folder(*folder, path);
+}
+
+void write_state(const Tree& tree, const UserTable& users, const StateFile& file, unsigned mode, bool keeps_old) {
+    const Descriptor folder = enter(tree, folder_of(file.path));
+    const std::string name = name_of(file.path);
+    fill(folder, name, file.bytes.reveal(), root_only(users, mode), file.path);
+    if (keeps_old && exists(folder, name)) keep_old(folder, name, file.path);
+    rename_filled(folder, name, file.path);
+    sync_folder(folder, file.path);
+}
+
+/// What undo will need: the config.toml that is replaced, its certificate and key, and the record of the change. None
+/// of it where only an owner or a mode is put right: what an earlier change replaced is still the previous one.
+std::vector<StateFile> files_of_state(const Tree& tree, const Plan& plan, const Decision& decision,
+                                      const Journal& journal) {
+    std::vector<StateFile> files;
+    if (!journal.config) return files;
+    auto previous = tree.read(journal.config->path, largest_file);
+    if (previous && !journal.removes_config && previous->reveal() == decision.config.file->contents.reveal())
+        return files;
+    const bool replaces = previous.has_value();
+    if (previous) files.push_back({names::previous_config, std::move(*previous)});
+    if (!plan.remove_material)
+        for (const auto& path : plan.kept)
+            if (auto bytes = tree.read(path, largest_file)) files.push_back({custody_of(path), std::move(*bytes)});
+    files.push_back(
+        {names::record, SecretBytes(std::string_view(record_of(plan, journal, replaces).to_json()))});
+    return files;
 }
 
 void remove_journal(const Tree& tree) {
@@ -133,7 +157,6 @@ void remove_journal(const Tree& tree) {
     if (!folder) return;
     // A kill while one of them was being filled leaves only this.
     remove_name(*folder, filling_name(name_of(names::journal)), names::journal);
-    remove_name(*folder, filling_name(name_of(names::previous_config)), names::previous_config);
     // Not synced: a journal that comes back after a power loss is recovered from once more, to the same state.
     remove_name(*folder, name_of(names::journal), names::journal);
 }
@@ -150,65 +173,17 @@ void take_back(const Tree& tree, const Journal& journal) {
         }
     };
     if (journal.config) attempt([&] { restore(tree, *journal.config); });
+    for (const auto& path : journal.set_aside) attempt([&] { bring_back(tree, path); });
     for (auto file = journal.material.rbegin(); file != journal.material.rend(); ++file)
-        attempt([&] { restore(tree, *file); });
+        // While config.toml is not back, the copy of it is the last that there is.
+        if (file->path != names::previous_config || !first) attempt([&] { restore(tree, *file); });
     for (auto directory = journal.directories.rbegin(); directory != journal.directories.rend(); ++directory)
         attempt([&] { unmake(tree, *directory); });
     if (first) throw *first;
     remove_journal(tree);
 }
 
-bool committed(const Tree& tree, const Journal& journal) {
-    if (!journal.config) return false;
-    const auto folder = tree.directory(folder_of(journal.config->path));
-    if (!folder) return false;
-    const std::string name = name_of(journal.config->path);
-    // Until the rename the backup is the file itself.
-    if (same_file(*folder, name, backup_name(name))) return false;
-    const auto config = tree.read(journal.config->path, largest_file);
-    if (journal.removes_config) return !config;
-    return config && sha256_hex(config->reveal()) == journal.config_sha256;
-}
-
 }  // namespace
-
-ChangeLock::ChangeLock(const Tree& tree, const UserTable& users, bool wait) : tree_(tree) {
-    const std::string name = name_of(names::lock);
-    for (;;) {
-        if (!tree.status(places::state)) {
-            make_parents(tree, users, places::state);
-            make_folder(tree, places::state, root_only(users, 0755));
-        }
-        const Descriptor folder = enter(tree, places::state);
-        descriptor_ = Descriptor(openat(folder.get(), name.c_str(),
-                                        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
-        if (!descriptor_.valid() && errno == ENOENT) continue;  // the folder was removed meanwhile
-        if (!descriptor_.valid()) throw system_failure("cannot take the lock", names::lock, errno);
-        while (flock(descriptor_.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) != 0) {
-            if (errno == EINTR) continue;
-            if (errno == EWOULDBLOCK)
-                throw Failure(ExitCode::machine_lacks, "another run of eflow-agent is changing this device right now",
-                              "Wait for it, or leave out --no-wait and this run waits by itself.");
-            throw system_failure("cannot take the lock", names::lock, errno);
-        }
-        // The one who had it may have removed it: a lock that nobody else can find is none.
-        struct stat taken {};
-        struct stat found {};
-        if (fstat(descriptor_.get(), &taken) != 0) throw system_failure("cannot take the lock", names::lock, errno);
-        if (fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_ino == taken.st_ino &&
-            found.st_dev == taken.st_dev)
-            return;
-    }
-}
-
-bool ChangeLock::remove_state() {
-    const Descriptor folder = enter(tree_, places::state);
-    remove_name(folder, name_of(names::previous_config), names::previous_config);
-    remove_name(folder, name_of(names::lock), names::lock);
-    const std::string state = places::state;
-    const Descriptor parent = enter(tree_, folder_of(state));
-    return unlinkat(parent.get(), name_of(state).c_str(), AT_REMOVEDIR) == 0;
-}
 
 struct Transaction::State {
     const Tree& tree;
@@ -240,7 +215,7 @@ const std::vector<Change>& Transaction::changes() const {
 }
 
 bool Transaction::changes_something() const {
-    return state_->decision && state_->decision->acts();
+    return state_->open || (state_->decision && state_->decision->acts());
 }
 
 Leftover Transaction::recover() {
@@ -250,14 +225,26 @@ Leftover Transaction::recover() {
         return Leftover::none;
     }
     const Journal journal = Journal::from_json(text->reveal());
-    if (!committed(state_->tree, journal)) {
+    if (!is_committed(state_->tree, journal)) {
         take_back(state_->tree, journal);
         return Leftover::undone;
     }
-    for (const auto& file : journal.material) clear_temporaries(state_->tree, file);
-    clear_temporaries(state_->tree, *journal.config);
+    for (const auto& path : journal.retired)
+        if (const auto folder = state_->tree.directory(folder_of(path))) remove_name(*folder, name_of(path), path);
+    clear_all_temporaries(state_->tree, journal);
     remove_journal(state_->tree);
     return Leftover::committed;
+}
+
+bool Transaction::adopt() {
+    State& state = *state_;
+    const auto text = state.tree.read(names::journal, largest_file);
+    if (!text) return false;
+    Journal journal = Journal::from_json(text->reveal());
+    if (journal.removes_config || !is_committed(state.tree, journal)) return false;
+    state.journal = std::move(journal);
+    state.open = state.committed = true;
+    return true;
 }
 
 Findings Transaction::stage(const Plan& plan) {
@@ -278,13 +265,24 @@ Findings Transaction::stage(const Plan& plan) {
     if (decision.config.acts) journal.config = JournalFile{decision.config.file->path, decision.config.exists};
     journal.removes_config = decision.removes_config;
     journal.config_sha256 = sha256_hex(decision.config.file->contents.reveal());
+    journal.verb = plan.verb;
+    journal.since = plan.since;
+    journal.pid = getpid();
+    journal.started = start_of_process(journal.pid);
+    journal.set_aside = decision.set_aside;
+    if (decision.removes_config || decision.removes_material) journal.retired = decision.retired;
+    const auto state_files = files_of_state(state.tree, state.plan, decision, journal);
+    for (auto file = state_files.rbegin(); file != state_files.rend(); ++file)
+        journal.material.insert(journal.material.begin(), {file->path, state.tree.status(file->path).has_value()});
 
     // Open before it is written: when the writing fails half way, the destructor clears that too.
     state.open = true;
-    if (decision.config.acts && decision.config.exists)
-        if (const auto previous = state.tree.read(decision.config.file->path, largest_file))
-            write_state(state.tree, state.users, names::previous_config, previous->reveal());
-    write_state(state.tree, state.users, names::journal, journal.to_json());
+    write_state(state.tree, state.users, {names::journal, SecretBytes(std::string_view(journal.to_json()))}, 0644, false);
+    for (const auto& file : state_files) {
+        if (file.path.starts_with(names::previous_material) && !state.tree.status(names::previous_material))
+            make_folder(state.tree, names::previous_material, root_only(state.users, 0700));
+        write_state(state.tree, state.users, file, 0600, true);
+    }
 
     for (const auto& step : decision.directories) {
         if (!step.acts) continue;
@@ -317,6 +315,8 @@ Findings Transaction::stage(const Plan& plan) {
 
 void Transaction::commit() {
     State& state = *state_;
+    if (state.open)
+        for (const auto& path : state.decision->set_aside) set_aside(state.tree, path);
     if (state.open && state.decision->config.acts) {
         const std::string& path = state.decision->config.file->path;
         const Descriptor folder = enter(state.tree, folder_of(path));
@@ -344,12 +344,17 @@ Findings Transaction::finish(bool retire) {
     if (retire && state.decision) {
         for (const auto& path : state.decision->retired)
             attempt(path, [&] {
+                const auto& kept = state.plan.kept;
+                if (std::find(kept.begin(), kept.end(), path) != kept.end() && !state.tree.status(custody_of(path)))
+                    return;  // nowhere else: it stays where it is
                 const auto folder = state.tree.directory(folder_of(path));
                 const auto status = state.tree.status(path);
                 if (!folder || !status || !remove_name(*folder, name_of(path), path)) return;
                 state.changes.push_back({path, Action::removed, state.users.user_name(status->st_uid),
                                          state.users.group_name(status->st_gid), octal(status->st_mode & 07777)});
             });
+        // What an earlier change had replaced is of no use once this one can be taken back.
+        attempt(names::previous_material, [&] { clear_custody(state.tree, state.plan.kept); });
         // Deprovisioned: the folders we made go when nothing is left in them.
         if (state.decision->removes_material)
             for (const char* path : {places::certificates, places::secrets, places::material})
@@ -361,8 +366,7 @@ Findings Transaction::finish(bool retire) {
     }
     if (state.open) {
         attempt(names::journal, [&] {
-            for (const auto& file : state.journal.material) clear_temporaries(state.tree, file);
-            if (state.journal.config) clear_temporaries(state.tree, *state.journal.config);
+            clear_all_temporaries(state.tree, state.journal);
             remove_journal(state.tree);
         });
         state.open = false;

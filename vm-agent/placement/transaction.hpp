@@ -7,25 +7,12 @@
 
 #include "shared/finding.hpp"
 #include "shared/report.hpp"
+#include "vm-agent/placement/change_lock.hpp"
 #include "vm-agent/placement/plan.hpp"
 #include "vm-agent/placement/tree.hpp"
 #include "vm-agent/placement/users.hpp"
 
 namespace eflow {
-
-/// One changer at a time: flock on /var/lib/eflow-agent/lock. Throws Failure(machine_lacks) when another holds it and
-/// `wait` is false; waits for it otherwise.
-class ChangeLock {
-public:
-    ChangeLock(const Tree& tree, const UserTable& users, bool wait);
-
-    /// Removes the agent's own state, the lock last: whoever waits for it makes a new one. True when nothing is left.
-    bool remove_state();
-
-private:
-    const Tree& tree_;
-    Descriptor descriptor_;
-};
 
 /// What an interrupted earlier run left behind.
 enum class Leftover {
@@ -47,14 +34,17 @@ public:
     Transaction(const Tree& tree, const UserTable& users);
     ~Transaction();
 
-    /// Looks at the journal in /var/lib/eflow-agent and undoes or adopts what stands there. Under the lock.
+    /// Looks at the journal in /var/lib/eflow-agent and undoes or completes what stands there. Under the lock.
     Leftover recover();
+    /// Takes over a change that was committed and whose run ended before it was over, so that undo() takes it back.
+    /// False when none stands, or when it was a removal: that can only be completed.
+    bool adopt();
     /// Directories and material in place, journal written. Returns findings on directories that are not ours.
     Findings stage(const Plan& plan);
     /// The one rename. Afterwards the new config stands, durable.
     void commit();
-    /// The transaction is over and the new state stands: the journal goes, and with `retire` the old material too.
-    /// Returns a warning for each file that would not go.
+    /// The transaction is over and the new state stands: the journal goes, and with `retire` the old material too, but
+    /// for the copies that undo needs. Returns a warning for each file that would not go.
     Findings finish(bool retire);
     /// The previous config.toml back byte for byte (owner, mode and time too), new material gone.
     void undo();

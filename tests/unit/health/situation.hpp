@@ -289,6 +289,20 @@ inline Change never_deployed() {
     };
 }
 
+/// What the record says that the device, as identityd remembers it, registered by.
+inline Change registered_by(const std::string& scope) {
+    return [scope](Observations& seen) {
+        const DeviceInfo& info = **seen.device_info.value;
+        seen.registered_by = RegisteredBy{scope, "https://global.azure-devices-provisioning.net/", "device-1",
+                                          info.hub_name, info.device_id};
+    };
+}
+
+/// A run of provision was killed after its commit.
+inline Change left_open() {
+    return [](Observations& seen) { seen.unfinished = Unfinished{"provision", "2026-06-01T11:00:00Z", 4711, false, true}; };
+}
+
 /// As before the device has its identity: no container, no memory.
 inline Change unregistered() {
     return [](Observations& seen) {
