@@ -69,15 +69,6 @@ bool same_word(std::string_view a, std::string_view b) {
            std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return (x | 32) == (y | 32); });
 }
 
-/// "3, column 14" for the byte at which a parser stopped, counted from one.
-std::string place_of(std::string_view text, std::size_t byte) {
-    const std::string_view before = text.substr(0, byte > 0 ? byte - 1 : 0);
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const auto begin = before.rfind('\n');
-    const auto column = before.size() - (begin == std::string_view::npos ? 0 : begin + 1) + 1;
-    return std::to_string(line) + ", column " + std::to_string(column);
-}
-
 // The other types of eflowAutoDeploy.ps1 ($eflowProvisioningProperties).
 constexpr std::array<std::string_view, 4> other_types{"ManualConnectionString", "ManualX509", "DpsTPM", "DpsSymmetricKey"};
 
@@ -128,7 +119,7 @@ AutodeployConfig parse_autodeploy(std::string_view source) {
         root = json::parse(*text_of_it);
     } catch (const json::parse_error& error) {
         // The library's own words quote the text, where a key or a connection string may stand.
-        refuse("it is no JSON: line " + place_of(*text_of_it, error.byte));
+        refuse("it is no JSON: " + place_in(*text_of_it, error.byte));
     } catch (const json::exception&) {
         refuse("a number in it is out of range");
     }

@@ -57,7 +57,10 @@ std::string lowered(std::string_view text) {
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     // Typographic apostrophes, as some editors and translations have them.
     for (const std::string_view quote : {"\xe2\x80\x98", "\xe2\x80\x99"})
-        for (auto at = out.find(quote); at != std::string::npos; at = out.find(quote, at)) out.replace(at, quote.size(), "'");
+        for (auto at = out.find(quote); at != std::string::npos; at = out.find(quote, at)) {
+            out[at] = '\'';
+            out.erase(at + 1, quote.size() - 1);
+        }
     return out;
 }
 

@@ -82,4 +82,12 @@ std::string text_fault(std::string_view bytes) {
            " on (an ANSI code page?); save it as UTF-8";
 }
 
+std::string place_in(std::string_view text, std::size_t byte) {
+    const std::string_view before = text.substr(0, byte > 0 ? byte - 1 : 0);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const auto last = before.rfind('\n');
+    const auto column = before.size() - (last == std::string_view::npos ? 0 : last + 1) + 1;
+    return "line " + std::to_string(line) + ", column " + std::to_string(column);
+}
+
 }  // namespace eflow

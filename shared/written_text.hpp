@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,5 +14,9 @@ namespace eflow {
 
 /// Why a file is no text, for a person: "it is not UTF-8 (byte 17)", "it is UTF-32".
 [[nodiscard]] std::string text_fault(std::string_view bytes);
+
+/// "line 3, column 14" for the byte at which a parser stopped, counted from one. Nothing of the text itself, in which
+/// secrets may stand.
+[[nodiscard]] std::string place_in(std::string_view text, std::size_t byte);
 
 }  // namespace eflow

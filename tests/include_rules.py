@@ -9,9 +9,9 @@ SOURCES = {".hpp", ".cpp", ".h", ".cc"}
 # Plain data of the rooms above, and the pure readers of their texts, that machine and cloud may speak of.
 DATA = {"vm-agent/identity/certificate.hpp", "vm-agent/config/device_info.hpp", "vm-agent/config/file_uri.hpp", "vm-agent/placement/users.hpp",
         "vm-agent/placement/tree.hpp", "vm-agent/placement/rendered.hpp", "vm-agent/placement/plan.hpp",
-        "vm-agent/placement/check.hpp", "vm-agent/config/judge.hpp", "vm-agent/health/seen.hpp",
-        "vm-agent/health/memory.hpp", "vm-agent/health/observations.hpp", "vm-agent/health/records.hpp",
-        "vm-agent/config/scrub.hpp", "shared"}
+        "vm-agent/placement/check.hpp", "vm-agent/config/judge.hpp", "vm-agent/config/material.hpp",
+        "vm-agent/config/engine_address.hpp", "vm-agent/config/scrub.hpp", "vm-agent/health/seen.hpp",
+        "vm-agent/health/memory.hpp", "vm-agent/health/observations.hpp", "vm-agent/health/records.hpp", "shared"}
 MAY = {
     "shared": {"shared"},
     "vm-agent/identity": {"shared"},

@@ -15,10 +15,13 @@
 #include "vm-agent/config/diff.hpp"
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/config/material.hpp"
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/hostname.hpp"
 #include "vm-agent/health/summary.hpp"
 #include "vm-agent/health/verdict.hpp"
 #include "vm-agent/identity/inspect.hpp"
+#include "vm-agent/machine/settings.hpp"
 #include "vm-agent/machine/users.hpp"
 #include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/key_copies.hpp"
@@ -77,6 +80,24 @@ std::string base_of(const Tree& tree, const std::string& before, JudgedRequest& 
     return base;
 }
 
+/// What apply would refuse is told before anything is written. Asked only where the hostname changes at all.
+void judge_new_hostname(const Context& context, const Tree& tree, const std::string& config, bool will_apply,
+                        Findings& findings) {
+    if (!tree.live()) return;
+    const Material named = read_material(config);
+    HostnamesSeen names = see_hostnames(tree, named);
+    if (!names.rendered || names.configured == names.rendered) return;
+    const Observations seen = observations_of(context, tree);
+    names.machine = seen.hostnames.machine;
+    if (!seen.containers.value) return;
+    const auto refused = refused_hostname(names, *seen.containers.value);
+    if (!refused) return;
+    const std::string remedy = refused->remedy(engine_address(named.moby_uri), "then run this again");
+    const std::string detail = std::to_string(refused->modules) + " containers belong to edgeAgent";
+    findings.push_back(will_apply ? failed("config.applied", refused->summary(), detail, remedy)
+                                  : warning("config.applied", refused->summary(), detail, remedy));
+}
+
 /// The settings of [edge] that a manifest brought, this time and before, as far as they are still its own.
 void remember_settings(ChangeRecord& record, const std::vector<EdgeSetting>& wanted) {
     for (const auto& one : wanted) {
@@ -119,6 +140,7 @@ std::optional<Prepared> prepare(const Context& context, const Tree& tree, const 
     for (auto& finding : judge_config(*spliced.text))
         if (finding.id != "config.scope-id" && finding.id != "config.endpoint")
             request.findings.push_back(std::move(finding));
+    judge_new_hostname(context, tree, *spliced.text, !options.no_apply, request.findings);
     if (gravest(request.findings) == Severity::failed) return std::nullopt;
     Prepared prepared;
     prepared.users = read_users(tree);

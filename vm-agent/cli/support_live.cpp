@@ -99,7 +99,7 @@ void gather_journals(Gathered& bundle) {
 
 void gather_containers(const Observations& seen, Gathered& bundle) {
     if (const auto why = why_engine_rests(seen)) return bundle.miss("modules", *why);
-    Engine engine(ObservationPoints{}.docker_socket, engine_patience);
+    Engine engine(engine_socket(seen, {}), engine_patience);
     const auto end = std::chrono::steady_clock::now() + engine_time;
     const auto listed = engine.list();
     if (!listed.value) return bundle.miss("modules", listed.why);

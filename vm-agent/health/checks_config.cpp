@@ -1,5 +1,6 @@
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/health/check.hpp"
+#include "vm-agent/health/hostname.hpp"
 
 namespace eflow {
 
@@ -14,6 +15,11 @@ Finding applied(const Observations& seen) {
     constexpr auto id = "config.applied";
     if (seen.applied.applied) return ok(id, "The services run with this config.toml");
     constexpr auto remedy = "sudo iotedge config apply";
+    // A remedy that upstream refuses is none.
+    if (seen.containers.value)
+        if (const auto refused = refused_hostname(seen.hostnames, *seen.containers.value))
+            return failed(id, "config.toml cannot be applied: its hostname is another one, and modules exist",
+                          refused->summary() + " (" + seen.applied.why + ")", refused->remedy(seen.engine, remedy));
     // Before the first apply that is a step to come; after it the device is not what its configuration says.
     if (seen.live && (agent_runs(seen) || (is_provisioned(seen) && is_registered(seen))))
         return failed(id, "config.toml has been changed and not applied: the services run with an older one",
@@ -57,6 +63,9 @@ Findings judge_file(const Observations& seen) {
         for (auto& finding : findings)
             if (finding.id == "config.well-formed" && finding.detail == no_provisioning)
                 finding = skipped(finding.id, "config.toml provisions nothing yet", no_provisioning);
+    if (const auto stranger = judge_machine_name(seen.hostnames))
+        for (auto& finding : findings)
+            if (finding.id == stranger->id && finding.severity == Severity::ok) finding = *stranger;
     if (const auto& provisioning = provisioning_in(seen)) {
         if (provisioning->registration_id) findings.push_back(registration_id(*provisioning->registration_id));
         findings.push_back(judge_manifest(seen, *provisioning));

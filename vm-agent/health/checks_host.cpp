@@ -1,16 +1,14 @@
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
+#include "shared/eflow_support.hpp"
 #include "vm-agent/health/check.hpp"
-#include "shared/json_text.hpp"
+#include "vm-agent/health/daemon_settings.hpp"
+#include "vm-agent/health/proxies.hpp"
 #include "vm-agent/health/summary.hpp"
 
 namespace eflow {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr std::uint64_t mebibyte = 1024 * 1024;
 
@@ -53,83 +51,71 @@ Finding judge_disks(const Observations& seen) {
     return ok(id, "There is room", room);
 }
 
-/// The parsed daemon.json: an empty object when there is no file, nothing when it cannot be used.
-std::optional<json> daemon(const Observations& seen) {
+constexpr auto daemon_json = "/etc/docker/daemon.json";
+
+/// What the engine is set to, as far as it was seen; nothing when the file was not.
+std::optional<DaemonSettings> engine_settings(const Observations& seen) {
     if (!seen.daemon_json.value) return std::nullopt;
-    if (!seen.daemon_json.value->present) return json::object();
-    json parsed = parse_json(seen.daemon_json.value->text);
-    if (!parsed.is_object()) return std::nullopt;
-    return parsed;
+    if (!seen.daemon_json.value->present) return DaemonSettings{};
+    return read_daemon_settings(seen.daemon_json.value->text);
 }
 
-Finding judge_logs(const Observations& seen, const std::optional<json>& engine) {
+/// dockerd reads its settings once; a file that it would refuse shows at the next start, after a reboot perhaps.
+Finding judge_settings(const Observations& seen, const std::optional<DaemonSettings>& engine) {
+    constexpr auto id = "host.engine-settings";
+    if (!engine) return skipped(id, std::string(daemon_json) + " was not read", seen.daemon_json.why);
+    if (engine->faults.empty())
+        return ok(id, seen.daemon_json.value->present ? "dockerd can start with its daemon.json" : "dockerd has no daemon.json, and needs none");
+    std::string detail = daemon_json;
+    for (const auto& fault : engine->faults) detail += (detail == daemon_json ? ": " : "\n") + fault;
+    constexpr auto remedy =
+        "Correct it; then sudo dockerd --validate --config-file /etc/docker/daemon.json shows whether it is right (Docker 23), and "
+        "sudo systemctl restart docker takes it.";
+    const UnitSeen* docker = unit(seen, docker_service);
+    if (docker != nullptr && docker->active == "failed")
+        return failed(id, "dockerd does not start with /etc/docker/daemon.json", detail, remedy);
+    return warning(id, "dockerd will not start again: it refuses /etc/docker/daemon.json", detail, remedy);
+}
+
+std::string why_unread(const Observations& seen, const std::optional<DaemonSettings>& engine) {
+    return engine ? "it is no JSON that dockerd could read: see host.engine-settings" : seen.daemon_json.why;
+}
+
+Finding judge_logs(const Observations& seen, const std::optional<DaemonSettings>& engine) {
     constexpr auto id = "host.log-rotation";
-    if (!engine)
-        return skipped(id, "/etc/docker/daemon.json was not read",
-                       seen.daemon_json.value ? "it is no JSON object" : seen.daemon_json.why);
-    const auto text = [](const json& object, const char* key) {
-        const auto found = object.find(key);
-        return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-    };
-    const std::string driver = text(*engine, "log-driver");
-    if (driver == "journald" || driver == "local" || driver == "none") return ok(id, "Modules log to " + driver);
-    const auto options = engine->find("log-opts");
-    if (options != engine->end() && options->is_object() && !text(*options, "max-size").empty() &&
-        !text(*options, "max-file").empty())
-        return ok(id, "Modules' logs are rotated",
-                  text(*options, "max-file") + " files of " + text(*options, "max-size"));
-    return warning(
-        id, "Modules' logs grow without bound",
-        "/etc/docker/daemon.json sets neither a bounded log-driver nor max-size and max-file",
-        R"(In /etc/docker/daemon.json: {"log-driver":"local"}; then restart docker: https://aka.ms/iotedge-prod-checklist-logs)");
+    if (!engine || !engine->readable)
+        return skipped(id, std::string(daemon_json) + " was not read", why_unread(seen, engine));
+    if (!engine->bounds_logs())
+        return warning(
+            id, "Modules' logs grow without bound", "/etc/docker/daemon.json sets neither another log-driver nor max-size",
+            R"(In /etc/docker/daemon.json: {"log-driver":"local"}; then restart docker: https://aka.ms/iotedge-prod-checklist-logs)");
+    if (engine->max_size.empty()) return ok(id, "Modules log to " + engine->log_driver);
+    return ok(id, "Modules' logs are bounded",
+              (engine->max_file.empty() ? std::string("1 file of ") : engine->max_file + " files of ") + engine->max_size);
 }
 
-Finding judge_dns(const Observations& seen, const std::optional<json>& engine) {
+Finding judge_dns(const Observations& seen, const std::optional<DaemonSettings>& engine) {
     constexpr auto id = "host.dns-server";
-    if (!engine)
-        return skipped(id, "/etc/docker/daemon.json was not read",
-                       seen.daemon_json.value ? "it is no JSON object" : seen.daemon_json.why);
-    const auto servers = engine->find("dns");
-    if (servers != engine->end() && servers->is_array() && !servers->empty())
-        return ok(id, "The container engine has DNS servers", servers->dump());
+    if (!engine || !engine->readable)
+        return skipped(id, std::string(daemon_json) + " was not read", why_unread(seen, engine));
+    if (!engine->dns.empty()) {
+        std::string servers;
+        for (const auto& server : engine->dns) servers += (servers.empty() ? "" : ", ") + server;
+        return ok(id, "The container engine has DNS servers", servers);
+    }
     return warning(id, "The container engine has no DNS servers of its own",
                    "modules use those of the machine, which fails where they are not reachable from a container",
                    R"(In /etc/docker/daemon.json: {"dns":["ADDRESS"]}: https://aka.ms/iotedge-prod-checklist-dns)");
 }
 
-Finding judge_proxy(const Observations& seen) {
-    constexpr auto id = "host.proxy-consistent";
-    std::map<std::string, std::string> proxies;  // by who uses them
-    for (const char* name : {"aziot-edged.service", "aziot-identityd.service", docker_service}) {
-        const auto found = seen.unit_proxies.find(name);
-        if (found == seen.unit_proxies.end()) {
-            if (!seen.units.value) return skipped(id, "The services' environments were not seen", seen.units.why);
-            proxies[name] = "";
-            continue;
-        }
-        // identityd reads HTTPS_PROXY, then https_proxy (http-common/src/proxy.rs).
-        const auto& variables = found->second;
-        const auto upper = variables.find("HTTPS_PROXY");
-        const auto lower = variables.find("https_proxy");
-        proxies[name] = upper != variables.end() ? upper->second : lower != variables.end() ? lower->second : "";
-    }
-    if (const auto& provisioning = provisioning_in(seen)) proxies["edgeAgent"] = provisioning->agent_proxy;
-    const bool same = std::all_of(proxies.begin(), proxies.end(),
-                                  [&](const auto& one) { return one.second == proxies.begin()->second; });
-    if (same) return ok(id, proxies.begin()->second.empty() ? "No proxy is set" : "All use the same proxy");
-    std::string detail;
-    for (const auto& [name, proxy] : proxies)
-        detail += (detail.empty() ? "" : "\n") + name + ": " + (proxy.empty() ? "none" : "one is set");
-    return warning(id, "Services use different proxies", detail,
-                   "Set https_proxy alike for docker, aziot-identityd and aziot-edged (systemctl edit UNIT), and in "
-                   "[agent.env] of config.toml.");
-}
-
 }  // namespace
 
 Findings judge_host_area(const Observations& seen) {
-    const auto engine = daemon(seen);
-    return {judge_clock(seen), judge_disks(seen), judge_logs(seen, engine), judge_dns(seen, engine), judge_proxy(seen)};
+    const auto engine = engine_settings(seen);
+    Findings findings{judge_clock(seen),           judge_disks(seen),       judge_settings(seen, engine),
+                      judge_logs(seen, engine),    judge_dns(seen, engine), judge_proxies(seen, engine.value_or(DaemonSettings{}))};
+    if (seen.is_eflow_vm) findings.push_back(judge_eflow_support(seen.now));
+    return findings;
 }
 
 }  // namespace eflow

@@ -96,6 +96,18 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const Reason
               state);
 }
 
+/// The engine that config.toml names, where that is not docker.service's: it has to answer, whoever keeps it.
+Finding judge_engine_elsewhere(const Observations& seen) {
+    constexpr auto id = "services.docker";
+    if (!seen.engine.why.empty()) return skipped(id, "The container engine was not asked", seen.engine.why);
+    if (seen.containers.value) return ok(id, "The container engine answers", seen.engine.socket);
+    if (seen.containers.why.find("ermission denied") != std::string::npos)
+        return skipped(id, "The container engine was not asked", seen.containers.why);
+    return failed(id, "The container engine that config.toml names does not answer", seen.containers.why,
+                  "Start the engine that listens at " + seen.engine.socket +
+                      ", or correct uri in [moby_runtime] of config.toml and apply it: sudo iotedge config apply");
+}
+
 Finding judge_docker(const Observations& seen, const UnitSeen& unit) {
     constexpr auto id = "services.docker";
     if (unit.load == "not-found") {
@@ -190,7 +202,10 @@ Findings judge_services_area(const Observations& seen, const Reasons& reasons) {
     }
     for (const char* name : aziot_services)
         if (const UnitSeen* seen_unit = unit(seen, name)) findings.push_back(judge_aziot(seen, *seen_unit, reasons));
-    if (const UnitSeen* docker = unit(seen, docker_service)) findings.push_back(judge_docker(seen, *docker));
+    if (!seen.engine.is_default)
+        findings.push_back(judge_engine_elsewhere(seen));
+    else if (const UnitSeen* docker = unit(seen, docker_service))
+        findings.push_back(judge_docker(seen, *docker));
     findings.push_back(judge_restarts(seen, reasons));
     findings.push_back(judge_last_error(seen, reasons));
     return findings;

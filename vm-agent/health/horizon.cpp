@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/eflow_support.hpp"
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/hub_link.hpp"
 #include "vm-agent/health/restarts.hpp"
@@ -51,6 +52,7 @@ std::optional<Stamp> next_horizon(const Observations& seen) {
         consider_lately(edged->changed, grace);
         consider_lately(edged->changed, fetch_patience);
     }
+    if (seen.is_eflow_vm) earliest.consider(Stamp(eflow_support_ends));
     if (seen.applied.applied) consider_lately(applied_at(seen), apply_gap);
     if (const auto& deployment = seen.memory.agent.deployment; deployment && deployment->code == 0)
         consider_lately(deployment->at, fetch_patience);

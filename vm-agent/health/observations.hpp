@@ -9,6 +9,7 @@
 #include "shared/finding.hpp"
 #include "shared/secret.hpp"
 #include "vm-agent/config/device_info.hpp"
+#include "vm-agent/config/engine_address.hpp"
 #include "vm-agent/health/memory.hpp"
 #include "vm-agent/health/seen.hpp"
 #include "vm-agent/identity/certificate.hpp"
@@ -82,6 +83,10 @@ struct Observations {
     Sight<ClockSeen> clock;
     std::vector<DiskSeen> disks;
     Sight<FileSeen> daemon_json;   ///< /etc/docker/daemon.json
+    EngineAddress engine;          ///< where the engine that config.toml names listens
+    HostnamesSeen hostnames;
+    std::vector<DroppedLine> dropped_lines;
+    bool is_eflow_vm = false;
     std::optional<ReachSeen> dps;  ///< looked at by `check` alone
     std::optional<ReachSeen> hub;
     std::string no_reach = "not looked at";  ///< why neither was

@@ -56,6 +56,19 @@ struct ContainerSeen {
     bool operator==(const ContainerSeen&) const = default;
 };
 
+/// The names of this machine: what IoT Edge is told, what it runs with, and what the kernel says.
+struct HostnamesSeen {
+    std::string machine;                    ///< empty: not looked at
+    std::optional<std::string> configured;  ///< hostname of config.toml; the machine's own without one
+    std::optional<std::string> rendered;    ///< that of identityd's rendered configuration
+};
+
+/// A line Environment= of a service's drop-in that systemd drops, since a quote in it is never closed.
+struct DroppedLine {
+    std::string path;
+    std::size_t line = 0;
+};
+
 /// The services that `iotedge config apply` restarts, in upstream's order (aziotctl-common system/restart.rs).
 inline constexpr std::array<const char*, 5> aziot_services{"aziot-edged.service", "aziot-identityd.service",
                                                            "aziot-keyd.service", "aziot-certd.service",

@@ -5,12 +5,15 @@
 #include <utility>
 
 #include "shared/failure.hpp"
+#include "vm-agent/config/engine_address.hpp"
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
+#include "vm-agent/config/material.hpp"
 #include "vm-agent/machine/bus.hpp"
 #include "vm-agent/machine/containers.hpp"
 #include "vm-agent/machine/host.hpp"
 #include "vm-agent/machine/journal.hpp"
+#include "vm-agent/machine/settings.hpp"
 #include "vm-agent/machine/places.hpp"
 #include "vm-agent/machine/units.hpp"
 #include "vm-agent/machine/users.hpp"
@@ -96,8 +99,14 @@ void observe_engine(Observations& seen, const std::string& socket) {
 
 }  // namespace
 
+std::string engine_socket(const Observations& seen, const ObservationPoints& points) {
+    return points.docker_socket.empty() ? seen.engine.socket : points.docker_socket;
+}
+
 std::optional<std::string> why_engine_rests(const Observations& seen) {
-    if (!seen.units.value) return std::nullopt;
+    if (!seen.engine.why.empty()) return seen.engine.why;
+    // Another engine is no unit that is known here.
+    if (!seen.engine.is_default || !seen.units.value) return std::nullopt;
     for (const auto& unit : *seen.units.value)
         if (unit.name == docker_service && unit.load == "loaded" && unit.active != "active" && unit.active != "reloading")
             return "docker.service is " + unit.active;
@@ -149,6 +158,11 @@ void observe_files(const Tree& tree, Observations& seen) {
     seen.config = see_file(tree, places::config);
     seen.manifest = see_file(tree, places::manifest);
     seen.daemon_json = see_file(tree, daemon_json_path);
+    const Material named = read_material(seen.config.value ? std::string_view(seen.config.value->text) : std::string_view());
+    seen.engine = engine_address(named.moby_uri);
+    seen.hostnames = see_hostnames(tree, named);
+    seen.dropped_lines = see_dropped_lines(tree);
+    seen.is_eflow_vm = is_eflow_vm(tree, seen.hostnames.machine);
     seen.certificate_path.clear();
     seen.key_path.clear();
     seen.files.clear();
@@ -215,7 +229,7 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
     } catch (const Failure& failure) {
         seen.units = Sight<std::vector<UnitSeen>>::unseen(failure.what());
     }
-    observe_engine(seen, points.docker_socket);
+    observe_engine(seen, engine_socket(seen, points));
     seen.device_info = observe_device_info(tree);
     seen.clock = observe_clock();
     observe_logs(seen);

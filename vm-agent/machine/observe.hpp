@@ -11,8 +11,11 @@ namespace eflow {
 /// Where the services and containers are asked; the defaults are a live machine's.
 struct ObservationPoints {
     std::string bus_address;
-    std::string docker_socket = "/run/docker.sock";
+    std::string docker_socket;  ///< instead of the one that config.toml names
 };
+
+/// The socket at which the engine is asked.
+std::string engine_socket(const Observations& seen, const ObservationPoints& points);
 
 /// Everything that can be seen of the machine in `tree` at `now`. Nothing that cannot be seen is an error: it is a
 /// reason.

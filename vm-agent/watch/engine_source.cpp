@@ -50,6 +50,17 @@ void EngineSource::start() {
     connect();
 }
 
+void EngineSource::move_to(std::string socket_path) {
+    if (socket_path == socket_path_) return;
+    const bool wanted = wanted_;
+    rest(socket_path_ + " is not the engine that IoT Edge uses any more");
+    socket_path_ = std::move(socket_path);
+    last_nanos_ = 0;  // another engine, another stream
+    recent_.clear();
+    recent_order_.clear();
+    if (wanted) start();
+}
+
 void EngineSource::rest(const std::string& why) {
     wanted_ = false;
     lose(why);

@@ -44,6 +44,8 @@ public:
 
     /// Connects and stays so until `rest`.
     void start();
+    /// Follows the engine at another socket from now on.
+    void move_to(std::string socket_path);
     /// Lets go of the engine: its service does not run, and a connection would make systemd start it.
     void rest(const std::string& why);
     /// Asks for a sign of life: an engine that has gone silent tells of no event either.

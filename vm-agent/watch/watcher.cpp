@@ -89,7 +89,7 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
                 judge_soon();
             },
             [this](const auto& why) { follow(sightings_.lose_units(why)); }}),
-      engine_(loop, options_.points.docker_socket,
+      engine_(loop, engine_socket(seen_, options_.points),
               {[this](auto containers) { follow(sightings_.take_containers(std::move(containers))); },
                [this](const auto& event) {
                    ++counters_.container_events;
@@ -206,6 +206,8 @@ void Watcher::follow_engine() {
 
 void Watcher::look_at_files() {
     observe_files(tree_, seen_);
+    engine_.move_to(engine_socket(seen_, options_.points));
+    if (seen_.units.value) follow_engine();
     follow(sightings_.take_device(observe_device_info(tree_)));
     look_at_logs_soon();
     look_around();

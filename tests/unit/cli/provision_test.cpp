@@ -55,6 +55,33 @@ TEST_F(Provision, WhatWasPlacedButNotAppliedIsAppliedLater) {
     EXPECT_EQ(services_.applies, 1);
 }
 
+TEST_F(Provision, ANewHostnameIsRefusedWhileThereAreModules) {
+    provision("a", {"--hostname", "gw-1"});
+    // As apply renders it, and as edgeAgent's modules are labelled.
+    write(root_ / "etc/aziot/identityd/config.d/00-super.toml", "hostname = \"gw-1\"\n");
+    for (auto& one : containers_) one.labels["net.azure-devices.edge.owner"] = "Microsoft.Azure.Devices.Edge.Agent";
+    const auto before = snapshot();
+    for (const bool dry : {false, true}) {
+        std::vector<std::string> more{"--hostname", "gw-2"};
+        if (dry) more.emplace_back("--dry-run");
+        const Report report = provision("a", more);
+        EXPECT_EQ(report.exit_code, ExitCode::refused);
+        EXPECT_EQ(snapshot(), before);
+        const auto finding = std::find_if(report.findings.begin(), report.findings.end(),
+                                          [](const Finding& one) { return one.id == "config.applied"; });
+        ASSERT_NE(finding, report.findings.end());
+        EXPECT_EQ(finding->severity, Severity::failed);
+        EXPECT_THAT(finding->summary, HasSubstr("from 'gw-1' to 'gw-2'"));
+        EXPECT_THAT(finding->remedy, HasSubstr("docker rm -f"));
+    }
+    EXPECT_EQ(services_.applies, 1);
+    EXPECT_EQ(provision("a", {"--hostname", "gw-1"}).exit_code, ExitCode::done);
+    // Without them upstream takes it.
+    for (auto& one : containers_) one.labels.clear();
+    EXPECT_EQ(provision("a", {"--hostname", "gw-2"}).exit_code, ExitCode::done);
+    EXPECT_EQ(services_.applies, 2);
+}
+
 TEST_F(Provision, AFailingApplyOnANewDeviceRestoresByteForByte) {
     const auto before = snapshot();
     services_.outcomes = {false};

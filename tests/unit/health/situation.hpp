@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/test_certificates.hpp"
+#include "vm-agent/config/engine_address.hpp"
 #include "vm-agent/health/verdict.hpp"
 
 namespace eflow::testing {

@@ -139,9 +139,8 @@ TEST(CmdletFailures, EveryRowIsMetAndHasItsWords) {
         seen.insert(recognise(FakeHost::error(words)));
     for (const auto& row : cmdlet_failures()) {
         EXPECT_EQ(seen.count(&row), 1U) << row.cause;
-        EXPECT_EQ(std::string(row.words), FakeHost::error(std::string(row.words)).error->message);
         for (const char c : row.words) EXPECT_FALSE(c >= 'A' && c <= 'Z') << row.words;
-        if (!agent_completes(row.trouble)) EXPECT_STRNE(row.remedy, "") << row.cause;
+        EXPECT_TRUE(agent_completes(row.trouble) || *row.remedy != '\0') << row.cause;
     }
 }
 
@@ -186,14 +185,14 @@ TEST(CmdletFailures, RemediesNameCommandsThatExist) {
         "Add-WindowsCapability", "Connect-EflowVm", "Deploy-Eflow", "Enable-WindowsOptionalFeature",
         "Get-AuthenticodeSignature", "Get-CimInstance", "Get-Command", "Get-ComputerInfo", "Get-EflowHostConfiguration",
         "Get-EflowLogs", "Get-EflowVm", "Get-EflowVmAddr", "Get-NetNat", "Get-PSDrive", "Get-Service", "Get-Tpm", "Get-VM",
-        "Get-VMSwitch", "Import-Certificate", "Install-WindowsFeature", "Invoke-EflowVmCommand", "New-VMSwitch",
+        "Get-VMSwitch", "Import-Certificate", "Install-WindowsFeature", "Microsoft-Hyper", "Invoke-EflowVmCommand", "New-VMSwitch",
         "Provision-EflowVm", "Rename-VMSwitch", "Restart-Service", "Select-Object", "Set-EflowVM", "Set-EflowVmFeature",
         "Set-ExecutionPolicy", "Set-VMProcessor", "Start-EflowVm", "Stop-EflowVm", "Stop-Service", "Test-NetConnection"};
     const std::regex cmdlet(R"((?:^|[^A-Za-z/:-])([A-Z][a-z]+-[A-Z][A-Za-z]+)\b)");
     for (const auto& row : cmdlet_failures()) {
         const std::string remedy = row.remedy;
         for (std::sregex_iterator at(remedy.begin(), remedy.end(), cmdlet), end; at != end; ++at)
-            if ((*at)[1].str() != "Microsoft-Hyper") EXPECT_EQ(known.count((*at)[1].str()), 1U) << (*at)[1].str();
+            EXPECT_EQ(known.count((*at)[1].str()), 1U) << (*at)[1].str();
     }
 }
 

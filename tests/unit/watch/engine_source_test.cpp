@@ -167,6 +167,25 @@ TEST_F(EngineSources, NothingIsLostAndNothingComesTwiceOverALostConnection) {
     EXPECT_THAT(asked, HasSubstr("since=1779999999.000000000&")) << "a second before the last event";
 }
 
+TEST_F(EngineSources, AnotherEngineIsFollowedFromThenOn) {
+    start_both();
+    TestEngine other(loop_, folder_ + "/other.sock");
+    other.start([this](const Client& client, const std::string& target) {
+        if (target == "/_ping") return client->reply("OK");
+        if (kind_of(target) == "events") return client->begin_stream();
+        client->reply("[" + listed("there", "running") + "]");
+    });
+    source_->move_to(path_);
+    EXPECT_THAT(lost_, IsEmpty()) << "it is the same";
+    source_->move_to(folder_ + "/other.sock");
+    EXPECT_THAT(told(1), ElementsAre("listed 1"));
+    EXPECT_THAT(lost_, ElementsAre(HasSubstr("not the engine")));
+    ASSERT_GE(other.asked.size(), 2U);
+    EXPECT_EQ(other.asked[1].find("since="), std::string::npos) << "the first one's events are none of its";
+    source_.reset();
+    settle();
+}
+
 TEST_F(EngineSources, AClockThatIsSetBackHidesNoEvent) {
     start_both();
     events_->send_chunk(event("start", "other", noon) + event("die", "other", noon - 3600 * second));
