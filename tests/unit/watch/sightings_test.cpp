@@ -62,5 +62,66 @@ TEST_F(AgentLines, GoByTheLogsOrderWhereTheClockWasSetBack) {
     EXPECT_EQ(noted().size(), 1U);
 }
 
+TEST_F(AgentLines, OfADeploymentThatFailsOverAndOverAreToldOnce) {
+    std::size_t judged = 0;
+    for (int round = 0; round < 100; ++round)
+        for (const char* text : {"[INF] - Plan execution started for deployment 22",
+                                 "[ERR] - Step failed in deployment 22, continuing execution. Failure when running command "
+                                 "Start module weigher. Will retry in 20 seconds.",
+                                 "[INF] - Plan execution ended for deployment 22",
+                                 "[WRN] - Reconcile failed because of the an exception"}) {
+            now_ += 2s;
+            if (sightings_.take_agent_line({now_, text}).judge) ++judged;
+        }
+    EXPECT_EQ(noted(), (std::vector<std::string>{"0", "500"}));
+    EXPECT_LE(judged, 3U) << "what is known already changes nothing";
+    EXPECT_EQ(sightings_.seen().memory.agent.deployment->steps.front().failures, 100U);
+}
+
+TEST_F(AgentLines, ThatAlternateDoNotFillTheHistory) {
+    for (int round = 0; round < 100; ++round) {
+        now_ += 5s;
+        sightings_.take_agent_line(done(now_));
+        sightings_.take_agent_line(failed(now_));
+    }
+    EXPECT_LE(noted().size(), 10U);
+    now_ += 11min;
+    sightings_.take_agent_line(done(now_));
+    EXPECT_EQ(noted(), std::vector<std::string>{"200"}) << "later changes are told again";
+}
+
+TEST_F(AgentLines, OfItsHubAreFoundBeforeWhatIsKnownOfTheDeployment) {
+    sightings_.seen().memory.agent.deployment = Deployment{417, "[INF] - Deployment config in edge agent's desired "
+                                                                "properties is empty.", now_ - 1h};
+    sightings_.take_agent_tail({{now_ - 1h, "[INF] - Edge agent connected to IoT Hub via Amqp_Tcp_Only."},
+                                {now_ - 1h, "[INF] - Deployment config in edge agent's desired properties is empty."}});
+    EXPECT_EQ(sightings_.seen().memory.agent.link.state, HubLink::State::reached);
+    EXPECT_EQ(noted().size(), 0U);
+}
+
+TEST_F(AgentLines, ThatCannotBeReadAreMissedUntilTheyCan) {
+    EXPECT_TRUE(sightings_.take_agent_unheard("no log driver").judge);
+    EXPECT_FALSE(sightings_.take_agent_unheard("no log driver").judge);
+    EXPECT_EQ(sightings_.seen().agent_log_why, "no log driver");
+    EXPECT_TRUE(sightings_.take_agent_tail({}).judge);
+    EXPECT_EQ(sightings_.seen().agent_log_why, "");
+}
+
+TEST_F(AgentLines, AreOfNoUseOnceEdgeAgentIsStartedAgain) {
+    ContainerSeen agent;
+    agent.name = "edgeAgent";
+    agent.id = "a";
+    agent.state = "running";
+    sightings_.take_containers({agent});
+    sightings_.take_agent_line({now_, "[INF] - Edge agent connected to IoT Hub via Amqp_Tcp_Only."});
+    EXPECT_TRUE(sightings_.seen().memory.agent.link.is_shown());
+    ContainerEvent start;
+    start.action = "start";
+    start.id = "a";
+    start.name = "edgeAgent";
+    EXPECT_TRUE(sightings_.take_container_event(start).judge);
+    EXPECT_FALSE(sightings_.seen().memory.agent.link.is_shown());
+}
+
 }  // namespace
 }  // namespace eflow::testing
