@@ -126,6 +126,7 @@ protected:
             seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"hub", "device-1"});
             seen.journals["aziot-identityd.service"] = identityd_log_;
             seen.containers = Sight<std::vector<ContainerSeen>>::of(containers_);
+            if (containers_.empty()) return seen;
             for (const auto& line : agent_log_) seen.memory.agent.hear(line, Stamp(at));
             return seen;
         };

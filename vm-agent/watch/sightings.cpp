@@ -227,6 +227,7 @@ Effect Sightings::take_agent_tail(const std::vector<LoggedLine>& lines) {
     AgentSaid& agent = seen_.memory.agent;
     const auto known = agent.deployment;
     auto from = lines.begin();
+    if (known && told_deployment_.first < 0) told_deployment_ = {known->code, known->number};
     if (known)
         for (auto line = lines.begin(); line != lines.end(); ++line)
             if (line->at == known->at && line->text.starts_with(known->text) && !known->text.empty()) from = line + 1;
