@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
-
-#include <toml.hpp>
 
 #include "shared/failure.hpp"
 #include "shared/manifest.hpp"
+#include "shared/toml_reader.hpp"
 #include "shared/written_text.hpp"
 
 namespace eflow {
@@ -17,29 +15,27 @@ namespace {
 /// One table, read strictly: what nobody asked for is unknown.
 class Table {
 public:
-    Table(const toml::value& value, std::string name, std::vector<std::string> known, std::vector<std::string>& faults)
+    Table(const Toml& value, std::string name, std::vector<std::string> known, std::vector<std::string>& faults)
         : value_(value), name_(std::move(name)), faults_(faults) {
-        if (!value_.is_table()) {
+        if (value_.table() == nullptr) {
             faults_.push_back(name_ + " must be a table");
             return;
         }
-        for (const auto& [key, entry] : value_.as_table()) {
-            if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-            const auto near = nearest(std::string_view(key).substr(0, 64), known);
-            faults_.push_back("line " + std::to_string(entry.location().line()) + ": " + name_ + "." + key +
-                              " is unknown" + (near ? ", did you mean " + *near + "?" : ""));
+        for (const auto& entry : value_.table()->entries) {
+            if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
+            const auto near = nearest(std::string_view(entry.key).substr(0, 64), known);
+            faults_.push_back("line " + std::to_string(entry.line) + ": " + name_ + "." + entry.key + " is unknown" +
+                              (near ? ", did you mean " + *near + "?" : ""));
         }
     }
 
-    [[nodiscard]] const toml::value* find(const char* key) const {
-        return value_.is_table() && value_.as_table().count(key) > 0 ? &value_.as_table().at(key) : nullptr;
-    }
+    [[nodiscard]] const Toml* find(const char* key) const { return value_.find(key); }
 
     std::optional<int> number(const char* key) {
         const auto* value = find(key);
         if (value == nullptr) return std::nullopt;
-        if (value->is_integer() && value->as_integer() > 0 && value->as_integer() <= 1'000'000'000)
-            return static_cast<int>(value->as_integer());
+        if (value->integer() != nullptr && *value->integer() > 0 && *value->integer() <= 1'000'000'000)
+            return static_cast<int>(*value->integer());
         fault(key, *value, "must be a whole number above 0");
         return std::nullopt;
     }
@@ -47,7 +43,7 @@ public:
     bool flag(const char* key) {
         const auto* value = find(key);
         if (value == nullptr) return false;
-        if (value->is_boolean()) return value->as_boolean();
+        if (value->boolean() != nullptr) return *value->boolean();
         fault(key, *value, "must be true or false");
         return false;
     }
@@ -55,7 +51,7 @@ public:
     std::optional<std::string> text(const char* key) {
         const auto* value = find(key);
         if (value == nullptr) return std::nullopt;
-        if (value->is_string() && !std::string(value->as_string()).empty()) return std::string(value->as_string());
+        if (value->text() != nullptr && !value->text()->empty()) return *value->text();
         fault(key, *value, "must be a text that is not empty");
         return std::nullopt;
     }
@@ -64,21 +60,21 @@ public:
         std::vector<std::string> out;
         const auto* value = find(key);
         if (value == nullptr) return out;
-        if (value->is_array()) {
-            for (const auto& entry : value->as_array())
-                if (entry.is_string()) out.push_back(std::string(entry.as_string()));
-            if (out.size() == value->as_array().size()) return out;
+        if (const auto* array = value->array()) {
+            for (const auto& entry : *array)
+                if (entry.text() != nullptr) out.push_back(*entry.text());
+            if (out.size() == array->size()) return out;
         }
         fault(key, *value, "must be an array of texts");
         return {};
     }
 
 private:
-    void fault(const char* key, const toml::value& value, const char* what) {
-        faults_.push_back("line " + std::to_string(value.location().line()) + ": " + name_ + "." + key + " " + what);
+    void fault(const char* key, const Toml& value, const char* what) {
+        faults_.push_back("line " + std::to_string(value.line()) + ": " + name_ + "." + key + " " + what);
     }
 
-    const toml::value& value_;
+    const Toml& value_;
     std::string name_;
     std::vector<std::string>& faults_;
 };
@@ -111,11 +107,13 @@ bool is_ip4(std::string_view text) {
 }  // namespace
 
 std::optional<Deployment> parse_deployment(std::string_view manifest) {
-    std::istringstream stream{written_text(manifest).value_or(std::string(manifest))};
-    const toml::value root = toml::parse(stream, "device.toml");
-    if (root.as_table().count("host") == 0) return std::nullopt;
+    auto read = read_toml(written_text(manifest).value_or(std::string(manifest)));
+    if (const auto* fault = std::get_if<TomlFault>(&read))
+        refuse({"line " + std::to_string(fault->line) + ": " + fault->what + ". " + fault->remedy});
+    const Toml& root = std::get<TomlText>(read).root;
+    if (root.find("host") == nullptr) return std::nullopt;
     std::vector<std::string> faults;
-    const Table host(root.as_table().at("host"), "host", {"deploy"}, faults);
+    const Table host(*root.find("host"), "host", {"deploy"}, faults);
     const auto* deploy = host.find("deploy");
     if (!faults.empty()) refuse(faults);
     if (deploy == nullptr) return std::nullopt;

@@ -1,14 +1,11 @@
 #include "shared/manifest.hpp"
 
 #include <array>
-#include <sstream>
 #include <utility>
 #include <vector>
 
-#include <toml.hpp>
-
 #include "shared/failure.hpp"
-#include "shared/toml_guard.hpp"
+#include "shared/toml_reader.hpp"
 #include "shared/written_text.hpp"
 
 namespace eflow {
@@ -26,44 +23,39 @@ constexpr std::size_t longest_name = 128;  // of a key whose edit distance is as
 /// Reads one table strictly: what was not asked for by the end is unknown.
 class Section {
 public:
-    Section(const toml::value& holder, std::string name, std::vector<std::string> known,
-            std::vector<std::string>& faults)
+    Section(const Toml& holder, std::string name, std::vector<std::string> known, std::vector<std::string>& faults)
         : name_(std::move(name)), known_(std::move(known)), faults_(faults) {
-        if (name_.empty()) {
-            table_ = &holder;
-        } else if (holder.is_table() && holder.as_table().count(name_.substr(name_.rfind('.') + 1)) > 0) {
-            table_ = &holder.as_table().at(name_.substr(name_.rfind('.') + 1));
-            if (!table_->is_table()) {
-                faults_.push_back(name_ + " must be a table");
-                table_ = nullptr;
-            }
+        const Toml* found = name_.empty() ? &holder : holder.find(std::string_view(name_).substr(name_.rfind('.') + 1));
+        if (found == nullptr) return;
+        table_ = found;
+        if (table_->table() == nullptr) {
+            faults_.push_back(name_ + " must be a table");
+            table_ = nullptr;
+            return;
         }
-        if (table_ == nullptr) return;
-        for (const auto& [key, value] : table_->as_table()) {
-            if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-            const auto near = nearest(std::string_view(key).substr(0, longest_name), known_);
-            faults_.push_back("line " + std::to_string(value.location().line()) + ": " + full(key) + " is unknown" +
+        for (const auto& entry : table_->table()->entries) {
+            if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+            const auto near = nearest(std::string_view(entry.key).substr(0, longest_name), known_);
+            faults_.push_back("line " + std::to_string(entry.line) + ": " + full(entry.key) + " is unknown" +
                               (near ? ", did you mean " + *near + "?" : ""));
         }
     }
 
     [[nodiscard]] bool present() const { return table_ != nullptr; }
-    [[nodiscard]] const toml::value& value() const { return *table_; }
+    [[nodiscard]] const Toml& value() const { return *table_; }
 
     std::optional<std::string> text(const char* key) {
-        if (table_ == nullptr || table_->as_table().count(key) == 0) return std::nullopt;
-        const toml::value& value = table_->as_table().at(key);
-        if (value.is_string() && !std::string(value.as_string()).empty() &&
-            std::string(value.as_string()).find('\0') == std::string::npos)
-            return std::string(value.as_string());
-        faults_.push_back("line " + std::to_string(value.location().line()) + ": " + full(key) +
+        const Toml* value = table_ == nullptr ? nullptr : table_->find(key);
+        if (value == nullptr) return std::nullopt;
+        if (value->text() != nullptr && !value->text()->empty() && value->text()->find('\0') == std::string::npos)
+            return *value->text();
+        faults_.push_back("line " + std::to_string(value->line()) + ": " + full(key) +
                           " must be a text that is not empty");
         return std::nullopt;
     }
 
     std::string required(const char* key) {
-        const bool there = table_ != nullptr && table_->as_table().count(key) > 0;
-        if (!there) faults_.push_back(full(key) + " is missing");
+        if (table_ == nullptr || table_->find(key) == nullptr) faults_.push_back(full(key) + " is missing");
         return text(key).value_or("");
     }
 
@@ -73,7 +65,7 @@ private:
     std::string name_;
     std::vector<std::string> known_;
     std::vector<std::string>& faults_;
-    const toml::value* table_ = nullptr;
+    const Toml* table_ = nullptr;
 };
 
 bool is_windows_absolute(std::string_view path) {
@@ -92,32 +84,26 @@ std::optional<std::string> completed(const std::optional<std::string>& path, con
     return completed(*path, folder);
 }
 
-toml::value parsed(std::string_view bytes) {
+Toml parsed(std::string_view bytes) {
     if (bytes.size() > largest) refuse("it has more than 1 MiB");
     const auto text = written_text(bytes);
     if (!text) refuse(text_fault(bytes));
-    if (const auto hazard = toml_hazard(*text)) refuse(*hazard);
-    try {
-        std::istringstream stream{*text};
-        return toml::parse(stream, "device.toml");
-    } catch (const toml::exception& error) {
-        const std::string what = error.what();
-        refuse("line " + std::to_string(error.location().line()) + ": " + what.substr(0, what.find('\n')));
-    } catch (const std::exception& error) {
-        refuse(error.what());
-    }
+    auto read = read_toml(*text);
+    if (const auto* fault = std::get_if<TomlFault>(&read))
+        refuse("line " + std::to_string(fault->line) + ": " + fault->what + ". " + fault->remedy);
+    return std::move(std::get<TomlText>(read).root);
 }
 
 }  // namespace
 
 Manifest parse_manifest(std::string_view text, const std::filesystem::path& folder) {
-    const toml::value root = parsed(text);
+    const Toml root = parsed(text);
     std::vector<std::string> faults;
     const Section top(root, "", {"schema", "provisioning", "identity", "edge", "host"}, faults);
-    const toml::value* schema = root.as_table().count("schema") > 0 ? &root.as_table().at("schema") : nullptr;
+    const Toml* schema = root.find("schema");
     if (schema == nullptr)
         faults.emplace_back("schema is missing (schema = 1)");
-    else if (!schema->is_integer() || schema->as_integer() != 1)
+    else if (schema->integer() == nullptr || *schema->integer() != 1)
         faults.emplace_back("schema must be 1");
 
     Manifest manifest;
@@ -152,7 +138,7 @@ Manifest parse_manifest(std::string_view text, const std::filesystem::path& fold
             manifest.edge_ca = std::move(pair);
         }
     }
-    if (root.as_table().count("host") > 0 && !root.as_table().at("host").is_table())
+    if (const Toml* host = root.find("host"); host != nullptr && host->table() == nullptr)
         faults.emplace_back("host must be a table");
 
     if (!faults.empty()) {

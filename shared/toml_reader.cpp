@@ -5,8 +5,8 @@
 #include <set>
 #include <utility>
 
-#include "shared/toml_guard.hpp"
 #include "shared/toml_scalar.hpp"
+#include "shared/utf8.hpp"
 
 namespace eflow {
 

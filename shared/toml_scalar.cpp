@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "shared/toml_guard.hpp"
+#include "shared/utf8.hpp"
 
 namespace eflow {
 

@@ -8,6 +8,7 @@
 #include "shared/failure.hpp"
 #include "shared/manifest.hpp"
 #include "vm-agent/config/file_uri.hpp"
+#include "vm-agent/config/judge.hpp"
 #include "vm-agent/identity/pem.hpp"
 #include "vm-agent/machine/input.hpp"
 #include "vm-agent/placement/plan.hpp"
@@ -44,19 +45,23 @@ std::optional<std::string> judge_scope(const std::string& text, Findings& findin
     const auto scope = keep(IdScope::parse(text), findings);
     if (!scope) return std::nullopt;
     if (scope->unusual())
-        findings.push_back(
-            warning("config.scope-id", "The ID scope looks unusual",
-                    "'" + scope->text() + "' is not 0ne and eight hexadecimal digits, as DPS gives them today",
-                    "Compare it with the ID Scope on the overview page of the DPS instance."));
+        findings.push_back(warning(
+            "config.scope-id", "The ID scope looks unusual",
+            "'" + scope->text() + "' is not 0ne, 0us or 0cn and eight hexadecimal digits, as DPS gives them today",
+            "Compare it with the ID Scope on the overview page of the DPS instance."));
     else
         findings.push_back(ok("config.scope-id", "The ID scope has the form DPS gives"));
     return scope->text();
 }
 
-std::optional<std::string> judge_endpoint(const std::optional<std::string>& text, Findings& findings) {
+std::optional<std::string> judge_endpoint(const std::optional<std::string>& text, const std::string& scope,
+                                          Findings& findings) {
     const auto endpoint = keep(DpsEndpoint::parse(text.value_or(std::string(DpsEndpoint::global))), findings);
     if (!endpoint) return std::nullopt;
-    findings.push_back(ok("config.endpoint", "The global endpoint is an https address", endpoint->url()));
+    if (auto mixed = cloud_mismatch(scope, endpoint->host()))
+        findings.push_back(std::move(*mixed));
+    else
+        findings.push_back(ok("config.endpoint", "The global endpoint is an https address", endpoint->url()));
     return endpoint->url();
 }
 
@@ -130,7 +135,7 @@ JudgedRequest judge_request(const Manifest& wanted, const IdentityFiles& files, 
     Findings& findings = judged.findings;
 
     const auto scope = judge_scope(wanted.scope_id, findings);
-    const auto endpoint = judge_endpoint(wanted.global_endpoint, findings);
+    const auto endpoint = judge_endpoint(wanted.global_endpoint, wanted.scope_id, findings);
     std::optional<RegistrationId> registration_id;
     if (!wanted.registration_id.empty())
         registration_id = keep(RegistrationId::parse(wanted.registration_id), findings);

@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "shared/toml_guard.hpp"
+#include "shared/utf8.hpp"
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/url.hpp"
 

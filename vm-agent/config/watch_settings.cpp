@@ -3,11 +3,9 @@
 #include <charconv>
 #include <set>
 
-#include <toml.hpp>
-
 #include "shared/failure.hpp"
 #include "shared/manifest.hpp"
-#include "shared/toml_guard.hpp"
+#include "shared/toml_reader.hpp"
 
 namespace eflow {
 
@@ -17,40 +15,38 @@ namespace {
     throw Failure(ExitCode::refused, "/etc/eflow-agent/watch.toml: " + why, remedy);
 }
 
-void know_all(const toml::value& table, const std::string& where, const std::set<std::string>& known) {
-    for (const auto& [key, value] : table.as_table()) {
-        if (known.count(key) > 0) continue;
-        const auto near = nearest(key.substr(0, 64), known);
-        refuse("there is no key '" + where + key.substr(0, 64) + "'",
-               near ? "Did you mean " + where + *near + "?" : "Take it out.");
+void know_all(const Toml& table, const std::string& where, const std::set<std::string>& known) {
+    for (const auto& entry : table.table()->entries) {
+        if (known.count(entry.key) > 0) continue;
+        const std::string key = entry.key.substr(0, 64);
+        const auto near = nearest(key, known);
+        refuse("there is no key '" + where + key + "'", near ? "Did you mean " + where + *near + "?" : "Take it out.");
     }
 }
 
-std::string text_at(const toml::value& table, const std::string& key) {
-    if (!table.contains(key)) return {};
-    if (!table.at(key).is_string()) refuse(key + " is no string", "Put it in quotation marks.");
-    return table.at(key).as_string().str;
+std::string text_at(const Toml& table, const std::string& key) {
+    const Toml* value = table.find(key);
+    if (value == nullptr) return {};
+    if (value->text() == nullptr) refuse(key + " is no string", "Put it in quotation marks.");
+    return *value->text();
 }
 
 }  // namespace
 
 WatchSettings parse_watch_settings(std::string_view text) {
-    if (const auto hazard = toml_hazard(text)) refuse(*hazard, "Write it anew as plain TOML.");
-    toml::value root;
-    try {
-        std::istringstream stream{std::string(text)};
-        root = toml::parse(stream, "watch.toml");
-    } catch (const std::exception& fault) {
-        const std::string told = fault.what();
-        refuse("it is no TOML: " + told.substr(0, told.find('\n')), "Mend it, then: systemctl reload eflow-agent");
-    }
+    auto read = read_toml(text);
+    if (const auto* fault = std::get_if<TomlFault>(&read))
+        refuse("it is no TOML: line " + std::to_string(fault->line) + ": " + fault->what,
+               fault->remedy + " Then: systemctl reload eflow-agent");
+    const Toml root = std::move(std::get<TomlText>(read).root);
     know_all(root, "", {"schema", "metrics"});
-    if (!root.contains("schema") || !root.at("schema").is_integer() || root.at("schema").as_integer() != 1)
+    const Toml* schema = root.find("schema");
+    if (schema == nullptr || schema->integer() == nullptr || *schema->integer() != 1)
         refuse("schema is not 1", "Its first line is: schema = 1");
     WatchSettings settings;
-    if (!root.contains("metrics")) return settings;
-    const toml::value& metrics = root.at("metrics");
-    if (!metrics.is_table()) refuse("metrics is no table", "Write [metrics] and its keys below.");
+    if (root.find("metrics") == nullptr) return settings;
+    const Toml& metrics = *root.find("metrics");
+    if (metrics.table() == nullptr) refuse("metrics is no table", "Write [metrics] and its keys below.");
     know_all(metrics, "metrics.", {"listen", "textfile"});
     settings.metrics_listen = text_at(metrics, "listen");
     settings.metrics_textfile = text_at(metrics, "textfile");
@@ -71,7 +67,8 @@ MetricsAddress parse_metrics_address(const std::string& text) {
     if (text.starts_with("unix:")) {
         address.unix_path = text.substr(5);
         // sun_path of a sockaddr_un holds 108 bytes with its end.
-        if (!address.unix_path.starts_with('/') || address.unix_path.size() > 107) bad("not an absolute path that fits");
+        if (!address.unix_path.starts_with('/') || address.unix_path.size() > 107)
+            bad("not an absolute path that fits");
         return address;
     }
     const auto colon = text.rfind(':');

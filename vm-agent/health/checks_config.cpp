@@ -11,15 +11,18 @@ bool agent_runs(const Observations& seen) {
     return agent != nullptr && agent->state == "running";
 }
 
-Finding applied(const Observations& seen) {
+Finding applied(const Observations& seen, bool would_be_taken) {
     constexpr auto id = "config.applied";
     if (seen.applied.applied) return ok(id, "The services run with this config.toml");
-    constexpr auto remedy = "sudo iotedge config apply";
+    constexpr auto apply = "sudo iotedge config apply";
     // A remedy that upstream refuses is none.
-    if (seen.containers.value)
+    if (would_be_taken && seen.containers.value)
         if (const auto refused = refused_hostname(seen.hostnames, *seen.containers.value))
             return failed(id, "config.toml cannot be applied: its hostname is another one, and modules exist",
-                          refused->summary() + " (" + seen.applied.why + ")", refused->remedy(seen.engine, remedy));
+                          refused->summary() + " (" + seen.applied.why + ")", refused->remedy(seen.engine, apply));
+    const std::string remedy = would_be_taken ? apply
+                                              : "Correct config.toml first (config.well-formed says where): "
+                                                "IoT Edge would refuse it as it is.";
     // Before the first apply that is a step to come; after it the device is not what its configuration says.
     if (seen.live && (agent_runs(seen) || (is_provisioned(seen) && is_registered(seen))))
         return failed(id, "config.toml has been changed and not applied: the services run with an older one",
@@ -44,9 +47,11 @@ const Findings& judge_text(const std::string& text) {
     return last->second;
 }
 
+/// IoT Edge takes any text; DPS does not.
 Finding registration_id(const std::string& text) {
     const auto parsed = RegistrationId::parse(text);
-    if (const auto* finding = std::get_if<Finding>(&parsed)) return *finding;
+    if (const auto* finding = std::get_if<Finding>(&parsed))
+        return warning(finding->id, finding->summary, finding->detail, finding->remedy);
     return ok("config.registration-id", "The registration ID is one", text);
 }
 
@@ -71,7 +76,7 @@ Findings judge_file(const Observations& seen) {
         findings.push_back(judge_manifest(seen, *provisioning));
         findings.push_back(judge_scope_applied(seen, *provisioning));
     }
-    findings.push_back(applied(seen));
+    findings.push_back(applied(seen, could_be_applied(seen.config.value->text)));
     return findings;
 }
 
