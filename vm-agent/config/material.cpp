@@ -50,29 +50,27 @@ struct Collected {
     Paths keys, certificates, mentioned;
 };
 
-void collect(const toml::value& value, Role role, Collected& found) {
-    if (value.is_string()) {
-        const auto path = path_of(std::string(value.as_string()));
+void collect(const Toml& value, Role role, Collected& found) {
+    if (const auto* text = value.text()) {
+        const auto path = path_of(*text);
         if (!path) return;
         found.mentioned.add(*path);
         if (role == Role::key) found.keys.add(*path);
         if (role == Role::certificate) found.certificates.add(*path);
-    } else if (value.is_array()) {
-        for (const auto& one : value.as_array()) collect(one, role, found);
-    } else if (value.is_table()) {
-        // The parser's table has no order of its own.
-        std::map<std::string, const toml::value*> children;
-        for (const auto& [key, child] : value.as_table()) children.emplace(key, &child);
-        for (const auto& [key, child] : children) {
+    } else if (const auto* array = value.array()) {
+        for (const auto& one : *array) collect(one, role, found);
+    } else if (const auto* table = value.table()) {
+        for (const auto& entry : table->entries) {
+            const std::string& key = entry.key;
             Role next = role;
             if (is_among(key_names, key) || is_among(key_tables, key))
                 next = Role::key;
             else if (is_among(certificate_names, key) || is_among(certificate_tables, key))
                 next = Role::certificate;
             // identity_cert and cert may be tables that issue one, with keys of their own names.
-            if (child->is_table() && !is_among(certificate_tables, key) && !is_among(key_tables, key))
+            if (entry.value.table() != nullptr && !is_among(certificate_tables, key) && !is_among(key_tables, key))
                 next = Role::none;
-            collect(*child, next, found);
+            collect(entry.value, next, found);
         }
     }
 }
@@ -103,13 +101,13 @@ void scan(std::string_view text, Paths& found) {
     }
 }
 
-void add_credential(const toml::value& root, CredentialUse use, std::initializer_list<const char*> table,
+void add_credential(const Toml& root, CredentialUse use, std::initializer_list<std::string_view> table,
                     const char* cert, const char* pk, std::vector<NamedCredential>& to) {
-    const toml::value* at = value_at(root, table);
-    if (at == nullptr || !at->is_table()) return;
+    const Toml* at = root.find(table);
+    if (at == nullptr || at->table() == nullptr) return;
     NamedCredential one;
     one.use = use;
-    for (const char* name : table) one.table += (one.table.empty() ? "" : ".") + std::string(name);
+    for (const auto name : table) one.table += (one.table.empty() ? "" : ".") + std::string(name);
     one.cert = text_at(*at, {cert});
     one.pk = text_at(*at, {pk});
     if (!one.cert && !one.pk) return;
@@ -119,12 +117,12 @@ void add_credential(const toml::value& root, CredentialUse use, std::initializer
 }
 
 /// EdgeCa is untagged: the first variant that fits (edgelet/iotedge super_config.rs:80).
-EdgeCaForm form_of(const toml::value& root) {
-    const toml::value* table = value_at(root, {"edge_ca"});
+EdgeCaForm form_of(const Toml& root) {
+    const Toml* table = root.find("edge_ca");
     if (table == nullptr) return EdgeCaForm::absent;
     if (text_at(root, {"edge_ca", "method"})) return EdgeCaForm::issued;
     if (text_at(root, {"edge_ca", "cert"}) && text_at(root, {"edge_ca", "pk"})) return EdgeCaForm::preloaded;
-    if (value_at(root, {"edge_ca", "auto_generated_edge_ca_expiry_days"}) != nullptr) return EdgeCaForm::quickstart;
+    if (root.find({"edge_ca", "auto_generated_edge_ca_expiry_days"}) != nullptr) return EdgeCaForm::quickstart;
     return EdgeCaForm::unknown;
 }
 
@@ -139,8 +137,9 @@ const NamedCredential* Material::find(CredentialUse use) const {
 Material read_material(std::string_view text) {
     Material material;
     Collected found;
-    const auto parsed = parse_document(text);
-    if (const auto* root = std::get_if<toml::value>(&parsed)) {
+    const auto read = read_document(text);
+    if (const auto* document = std::get_if<TomlText>(&read)) {
+        const Toml* root = &document->root;
         collect(*root, Role::none, found);
         auto& all = material.credentials;
         add_credential(*root, CredentialUse::dps_identity, {"provisioning", "attestation"}, "identity_cert",
@@ -154,10 +153,11 @@ Material read_material(std::string_view text) {
         else
             add_credential(*root, CredentialUse::edge_ca, {"edge_ca"}, "cert", "pk", all);
         // Whoever issues by EST may carry the EST server's credentials itself (super_config.rs:314, flattened).
-        for (const auto& table : {std::initializer_list<const char*>{"cert_issuance", "est", "auth"},
-                                  std::initializer_list<const char*>{"provisioning", "attestation", "identity_cert"},
-                                  std::initializer_list<const char*>{"provisioning", "authentication", "identity_cert"},
-                                  std::initializer_list<const char*>{"edge_ca"}}) {
+        for (const auto& table :
+             {std::initializer_list<std::string_view>{"cert_issuance", "est", "auth"},
+              std::initializer_list<std::string_view>{"provisioning", "attestation", "identity_cert"},
+              std::initializer_list<std::string_view>{"provisioning", "authentication", "identity_cert"},
+              std::initializer_list<std::string_view>{"edge_ca"}}) {
             add_credential(*root, CredentialUse::est_identity, table, "identity_cert", "identity_pk", all);
             add_credential(*root, CredentialUse::est_bootstrap, table, "bootstrap_identity_cert",
                            "bootstrap_identity_pk", all);
@@ -166,9 +166,9 @@ Material read_material(std::string_view text) {
         if (material.trust_bundle_cert) material.trust_bundle_cert_path = path_of_file_uri(*material.trust_bundle_cert);
         material.moby_uri = text_at(*root, {"moby_runtime", "uri"});
         material.hostname = text_at(*root, {"hostname"});
-        if (const toml::value* env = value_at(*root, {"agent", "env"}); env != nullptr && env->is_table())
-            for (const auto& [name, value] : env->as_table())
-                if (value.is_string()) material.agent_env.emplace(name, value.as_string());
+        if (const Toml* env = root->find({"agent", "env"}); env != nullptr && env->table() != nullptr)
+            for (const auto& entry : env->table()->entries)
+                if (entry.value.text() != nullptr) material.agent_env.emplace(entry.key, *entry.value.text());
     } else {
         material.whole = false;
     }

@@ -202,7 +202,8 @@ std::string resolved(std::string_view text) {
     for (std::size_t at = 0; at <= path.size();) {
         const std::size_t end = std::min(path.find_first_of("/\\", at), path.size());
         std::string segment(path.substr(at, end - at));
-        std::string plain = segment;
+        // The longest spelling of a dot segment is "%2e%2e".
+        std::string plain = segment.size() <= 6 ? segment : "";
         for (std::size_t dot; (dot = std::min(plain.find("%2e"), plain.find("%2E"))) != std::string::npos;)
             plain.replace(dot, 3, ".");
         const bool last = end == path.size();
