@@ -10,47 +10,49 @@ bool looks_binary(std::string_view text) {
     return text.find('\0') != std::string_view::npos || text.starts_with("\x30\x82");
 }
 
+/// The first fault of the file's BEGIN and END lines.
+std::optional<std::string> broken_lines(const PemText& pem) {
+    if (pem.faults().empty()) return std::nullopt;
+    return "a PEM block in it has no end that fits its begin: " + to_text(pem.faults().front());
+}
+
 }  // namespace
 
+SecretBytes plain_pem(std::string_view bytes) {
+    return SecretBytes(PemText(bytes).text());
+}
+
 std::optional<std::vector<PemBlock>> pem_blocks(std::string_view text) {
-    constexpr std::string_view begin = "-----BEGIN ";
-    constexpr std::string_view dashes = "-----";
-    std::vector<PemBlock> blocks;
-    for (std::size_t at = text.find(begin); at != std::string_view::npos;) {
-        const std::size_t label_at = at + begin.size();
-        const std::size_t label_end = text.find(dashes, label_at);
-        if (label_end == std::string_view::npos || label_end - label_at > 64) return std::nullopt;
-        const std::string_view label = text.substr(label_at, label_end - label_at);
-        const std::string ending = "-----END " + std::string(label) + "-----";
-        const std::size_t end = text.find(ending, label_end);
-        const std::size_t next = text.find(begin, label_end);
-        if (end == std::string_view::npos || (next != std::string_view::npos && next < end)) return std::nullopt;
-        blocks.push_back({label, text.substr(at, end + ending.size() - at)});
-        at = next;
-    }
-    return blocks;
+    const PemText pem(text);
+    // Blocks of a converted text would not outlive this function.
+    if (!pem.faults().empty() || pem.encoding() == TextEncoding::utf16) return std::nullopt;
+    return pem.blocks();
 }
 
 std::optional<std::string> certificate_fault(std::string_view text) {
     if (text.empty()) return "it is empty";
-    const auto blocks = pem_blocks(text);
-    if (!blocks) return "a PEM block in it has no end";
-    if (blocks->empty())
+    const PemText pem(text);
+    if (auto broken = broken_lines(pem)) return broken;
+    const auto& blocks = pem.blocks();
+    if (blocks.empty())
         return looks_binary(text) ? "it is binary (DER or PFX); PEM is needed" : "it holds no PEM certificate";
-    for (const auto& block : *blocks)
+    for (const auto& block : blocks)
         if (block.label.ends_with("PRIVATE KEY")) return "a private key stands in it; it must hold certificates alone";
     const auto is_certificate = [](const PemBlock& block) { return block.label == "CERTIFICATE"; };
-    if (std::none_of(blocks->begin(), blocks->end(), is_certificate)) return "it holds no PEM certificate";
+    if (std::none_of(blocks.begin(), blocks.end(), is_certificate)) return "it holds no PEM certificate";
     return std::nullopt;
 }
 
 std::optional<std::string> key_fault(std::string_view text) {
     if (text.empty()) return "it is empty";
-    const auto blocks = pem_blocks(text);
-    if (!blocks) return "a PEM block in it has no end";
+    const PemText pem(text);
+    if (auto broken = broken_lines(pem)) return broken;
     std::size_t keys = 0;
-    for (const auto& block : *blocks) {
+    for (const auto& block : pem.blocks()) {
         if (!block.label.ends_with("PRIVATE KEY")) continue;
+        if (block.label == "TSS2 PRIVATE KEY") return "the key is wrapped by a TPM, and no other machine can use it";
+        if (block.label == "OPENSSH PRIVATE KEY")
+            return "it is a key in OpenSSH's own form; a copy becomes PEM by ssh-keygen -p -m PKCS8 -f COPY";
         ++keys;
         if (block.label == "ENCRYPTED PRIVATE KEY" ||
             block.text.find("Proc-Type: 4,ENCRYPTED") != std::string_view::npos)

@@ -67,7 +67,7 @@ void judge_files(Request& request, Host& host) {
                                           request.device.certificate + ": " + *why,
                                           "Give the path of the full-chain certificate on this host."));
     } else {
-        request.certificate_pem = std::string(std::get<SecretBytes>(certificate).reveal());
+        request.certificate_pem = std::string(plain_pem(std::get<SecretBytes>(certificate).reveal()).reveal());
         if (const auto fault = certificate_fault(request.certificate_pem))
             request.findings.push_back(
                 failed("identity.cert-readable", "The certificate file is not PEM certificates",
@@ -84,7 +84,7 @@ void judge_files(Request& request, Host& host) {
                    "Give the path of the key on this host; this account must be able to read it."));
         return;
     }
-    request.key_pem = std::move(std::get<SecretBytes>(key));
+    request.key_pem = plain_pem(std::get<SecretBytes>(key).reveal());
     if (const auto fault = key_fault(request.key_pem.reveal()))
         request.findings.push_back(failed(
             "identity.key-readable", "The key file is not one unencrypted PEM private key",
@@ -128,7 +128,7 @@ void judge_deployment(const Options& options, Request& request) {
     if (!request.deployment->accept_eula)
         request.findings.push_back(failed(
             "host.deployment", "Deploying accepts Microsoft's licence for EFLOW", "Nothing said that it is accepted",
-            "Read it (https://aka.ms/AzEFLOW-EULA), then give --accept-eula or accept_eula = true."));
+            "Read it (Deploy-Eflow shows it when it is run by hand), then give --accept-eula or accept_eula = true."));
 }
 
 std::string toml_text(std::string_view text) {

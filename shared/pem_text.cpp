@@ -161,7 +161,8 @@ void PemText::scan() {
         std::size_t at;
         std::size_t line;
     };
-    std::optional<Open> open;
+    Open open{};
+    bool is_open = false;
     const auto fault = [this](Kind kind, std::size_t line) {
         if (faults_.size() < most_faults) faults_.push_back({kind, line});
     };
@@ -176,28 +177,30 @@ void PemText::scan() {
         const std::string_view line = without_trailing_blanks(text_.substr(at, end - at));
         ++number;
         if (const auto label = label_begun(line)) {
-            if (open) fault(Kind::not_ended, open->line);
-            open = Open{*label, at, number};
+            if (is_open) fault(Kind::not_ended, open.line);
+            open = {*label, at, number};
+            is_open = true;
         } else if (const auto ended = label_ended(line)) {
             const std::size_t size = end_mark.size() + ended->size() + dashes.size();
-            if (!open)
+            if (!is_open)
                 fault(Kind::not_begun, number);
-            else if (open->label != *ended)
+            else if (open.label != *ended)
                 fault(Kind::label_differs, number);
             else
-                blocks_.push_back({open->label, text_.substr(open->at, at + size - open->at), open->line});
-            open.reset();
+                blocks_.push_back({open.label, text_.substr(open.at, at + size - open.at), open.line});
+            is_open = false;
             if (marker_in(line, size)) {
                 fault(Kind::joined, number);
-                open = Open{*ended, at, number};
+                open = {*ended, at, number};
+                is_open = true;
             }
         } else if (const auto kind = marker_in(line)) {
             fault(*kind, number);
-            open.reset();
+            is_open = false;
         }
         at = end + 1;
     }
-    if (open) fault(Kind::not_ended, open->line);
+    if (is_open) fault(Kind::not_ended, open.line);
 }
 
 std::string to_text(const PemFault& fault) {

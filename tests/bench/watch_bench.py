@@ -174,13 +174,13 @@ def latency(rounds=150):
         key = device.live_path("/var/aziot/secrets") / device.placed("/var/aziot/secrets", ".key.pem")[0]
         ours = []
         for _ in range(rounds):
-            for mode, well in ((0o444, False), (0o440, True)):
+            for mode, well in ((0o400, False), (0o440, True)):
                 calm()
                 statuses.forget()
                 happened = time.time_ns() // 1000
                 key.chmod(mode)
                 written = statuses.written(lambda seen, wanted=well: any(
-                    one["id"] == "files.owner-and-mode" and (one["severity"] == "ok") == wanted for one in seen["findings"]))
+                    one["id"] == "files.readable-by-aziotks" and (one["severity"] == "ok") == wanted for one in seen["findings"]))
                 ours.append((written - happened) / 1000)
         print("from the call that changes a file's mode")
         tell("to our status file", ours)

@@ -63,9 +63,8 @@ struct FakeServices final : Services {
                                  good ? "running" : "auto-restart",
                                  good ? "success" : "exit-code",
                                  good ? 0 : 1,
-                                 good ? 0U : 1U,
-                                 {}});
-        if (!good) outcome.units.back().last_lines = state_.last_lines;
+                                 good ? 0U : 1U});
+        if (!good) outcome.journals["aziot-identityd.service"] = state_.last_lines;
         return outcome;
     }
 

@@ -6,6 +6,7 @@
 #include <spdlog/logger.h>
 
 #include "shared/failure.hpp"
+#include "shared/shell_quote.hpp"
 #include "vm-agent/cli/duration.hpp"
 #include "vm-agent/cli/interruption.hpp"
 #include "vm-agent/cli/predecessor.hpp"
@@ -23,6 +24,7 @@
 #include "vm-agent/identity/inspect.hpp"
 #include "vm-agent/machine/settings.hpp"
 #include "vm-agent/machine/users.hpp"
+#include "vm-agent/placement/check.hpp"
 #include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/key_copies.hpp"
 #include "vm-agent/placement/readable.hpp"
@@ -92,7 +94,7 @@ void judge_new_hostname(const Context& context, const Tree& tree, const std::str
     if (!seen.containers.value) return;
     const auto refused = refused_hostname(names, *seen.containers.value);
     if (!refused) return;
-    const std::string remedy = refused->remedy(engine_address(named.moby_uri), "then run this again");
+    const std::string remedy = refused->remedy(engine_address(named.moby_uri), "run this again");
     const std::string detail = std::to_string(refused->modules) + " containers belong to edgeAgent";
     findings.push_back(will_apply ? failed("config.applied", refused->summary(), detail, remedy)
                                   : warning("config.applied", refused->summary(), detail, remedy));
@@ -165,6 +167,16 @@ std::optional<Prepared> prepare(const Context& context, const Tree& tree, const 
     return prepared;
 }
 
+/// Said before anything else: without IoT Edge nothing that was given can be of use here.
+void require_iot_edge(const Tree& tree) {
+    const auto missing = missing_users(read_users(tree));
+    if (missing.size() < 3) return;
+    throw Failure(ExitCode::machine_lacks,
+                  "IoT Edge is not installed on this machine: none of its users is there (" + missing[0] + ", " +
+                      missing[1] + ", " + missing[2] + ")" + (tree.live() ? "" : " below " + tree.root()),
+                  "Install the packages aziot-identity-service and aziot-edge, then run this again.");
+}
+
 /// Upstream's readers, asked by upstream's own walk before the commit: identityd takes an unreadable certificate for a
 /// missing one, so it must never come to that.
 void require_readable(const Tree& tree, const UserTable& users, const JudgedRequest& request) {
@@ -174,7 +186,8 @@ void require_readable(const Tree& tree, const UserTable& users, const JudgedRequ
                 ExitCode::machine_lacks,
                 std::string(user) + " could not read the " + what + " " + path + ": " + obstacle->segment + " " +
                     obstacle->why,
-                "Let " + std::string(user) + " pass: chmod o+rx " + obstacle->segment + ", then run this again.");
+                "Let " + std::string(user) + " pass, then run this again: sudo chmod o+rx " +
+                    shell_path(obstacle->segment));
     };
     demand(request.certificate_path, "aziotcs", "certificate");
     demand(request.key_path, "aziotks", "private key");
@@ -226,8 +239,10 @@ void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest&
                            request.adoption->spared};
     auto found = find_copies(tree, copies);
     // An Edge CA, an EST client: another setting may go by the same file.
+    const std::vector<std::string> mentioned = read_material(config).mentioned;
     const auto named = std::stable_partition(found.begin(), found.end(), [&](const std::string& path) {
-        return config.find(file_uri(path)) == std::string_view::npos && config.find(path) == std::string_view::npos;
+        return std::find(mentioned.begin(), mentioned.end(), path) == mentioned.end() &&
+               config.find(file_uri(path)) == std::string_view::npos && config.find(path) == std::string_view::npos;
     });
     for (auto path = named; path != found.end(); ++path)
         report.findings.push_back(warning("files.no-stray-keys",
@@ -240,10 +255,10 @@ void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest&
     if (healthy && !request.adoption->keep_copies)
         return append(report.findings, remove_copies(tree, users, copies, found, report.changes));
     std::string all;
-    for (const auto& path : found) all += (all.empty() ? "" : " ") + path;
+    for (const auto& path : found) all += (all.empty() ? "" : " ") + shell_path(path);
     report.findings.push_back(warning("files.no-stray-keys", "Copies of the private key lie about", all,
                                       request.adoption->keep_copies
-                                          ? "They stay, as asked. If nothing needs them: sudo shred -u " + all
+                                          ? "They stay, as asked. Who may read them: ls -l " + all
                                           : "They go when post-install has run and the device is healthy."));
 }
 
@@ -252,6 +267,7 @@ void clear_copies(const Tree& tree, const UserTable& users, const JudgedRequest&
 Outcome carry_out(const Context& context, const Tree& tree, const char* verb, const ProvisionOptions& options,
                   const std::function<JudgedRequest()>& judge) {
     const auto timeout = parse_duration(options.timeout, "--timeout");
+    require_iot_edge(tree);
     JudgedRequest request = judge();
     Report report;
     const auto refuse = [&] {

@@ -59,6 +59,21 @@ Outcome list_checks() {
     return {report, text};
 }
 
+/// Why "nothing has failed" would say more than was looked at; empty when it does not. What was asked for decides: who
+/// asked for the modules alone does not need to read config.toml.
+std::string too_little_seen(const Observations& seen, const Tree& tree, const Report& report,
+                            const CheckOptions& options) {
+    const auto of_files = [](const Finding& finding) {
+        return any_matches(finding.id, {"config", "identity", "files"});
+    };
+    const bool asked = std::any_of(report.findings.begin(), report.findings.end(), of_files);
+    if (asked && !seen.config.value) return "config.toml could not be read (" + seen.config.why + "); run it with sudo";
+    if (!tree.live() || report.phase != Phase::unknown || !options.only.empty()) return {};
+    if (!seen.units.value) return "systemd could not be asked (" + seen.units.why + ")";
+    if (!seen.containers.value) return "the containers could not be seen (" + seen.containers.why + "); run it with sudo";
+    return {};
+}
+
 Outcome check(const Context& context, const CheckOptions& options) {
     require_known(options.only);
     require_known(options.skip);
@@ -86,9 +101,15 @@ Outcome check(const Context& context, const CheckOptions& options) {
         if ((options.only.empty() || any_matches(finding.id, options.only)) && !any_matches(finding.id, options.skip))
             report.findings.push_back(std::move(finding));
     report.exit_code = gravest(report.findings) == Severity::failed ? ExitCode::something_failed : ExitCode::done;
+    const std::string unseen = report.exit_code == ExitCode::done ? too_little_seen(seen, tree, report, options) : "";
+    if (!unseen.empty()) {
+        report.exit_code = ExitCode::machine_lacks;
+        report.data["unseen"] = unseen;
+    }
     std::string text = context.style.findings(report.findings, true);
     text += "\n" + context.style.phase(verdict.phase) + "  " + plain(verdict.because) + "\n";
     if (!verdict.next.empty()) text += "Next: " + plain(verdict.next) + "\n";
+    if (!unseen.empty()) text += "Too little could be seen to say that all is well: " + plain(unseen) + "\n";
     return {report, text};
 }
 

@@ -104,6 +104,9 @@ Outcome history(const Context& context, const HistoryOptions& options) {
         throw Failure(ExitCode::machine_lacks, "there is no history: " + folder + " does not exist",
                       "The watcher writes it: sudo systemctl enable --now eflow-agent");
     const History history(folder);
+    if (const auto obstacle = history.obstacle())
+        throw Failure(ExitCode::machine_lacks, "the history may not be read by this user: " + *obstacle,
+                      "sudo eflow-agent history");
     const auto entries = history.read(since);
     Report report;
     report.data["history"] = nlohmann::json::array();

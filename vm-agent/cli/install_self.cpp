@@ -239,7 +239,7 @@ Outcome uninstall(const Context& context, const Tree& tree, bool dry_run) {
     if (!remove_user(tree))
         report.findings.push_back(warning("install.user", "The watcher's user is still there",
                                           std::string(userdel) + " is not on this machine or would not remove it",
-                                          "Remove it by hand: userdel eflow-agent"));
+                                          "It owns nothing any more and may stay: getent passwd eflow-agent"));
     if (lock.remove_state())
         report.changes.push_back({places::state, Action::removed, "", "", ""});
     else

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "vm-agent/config/file_uri.hpp"
-#include "vm-agent/config/judge.hpp"
+#include "vm-agent/config/material.hpp"
 #include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/plan.hpp"
 
@@ -23,11 +22,9 @@ bool is_ours(const std::string& path) {
 }  // namespace
 
 std::vector<std::string> material_named_in(std::string_view config) {
-    std::vector<std::string> named;
-    const auto seen = read_provisioning(config);
-    if (!seen) return named;
-    for (const auto& uri : {seen->identity_cert, seen->identity_pk})
-        if (const auto path = uri ? path_of_file_uri(*uri) : std::nullopt; path && is_ours(*path)) named.push_back(*path);
+    // Not the identity's alone: an Edge CA or an EST client may go by a file of ours.
+    std::vector<std::string> named = read_material(config).mentioned;
+    std::erase_if(named, [](const std::string& path) { return !is_ours(path); });
     return named;
 }
 

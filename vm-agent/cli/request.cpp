@@ -7,10 +7,14 @@
 
 #include "shared/failure.hpp"
 #include "shared/manifest.hpp"
+#include "shared/shell_quote.hpp"
 #include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/identity/pem.hpp"
+#include "vm-agent/identity/uses.hpp"
 #include "vm-agent/machine/input.hpp"
+#include "vm-agent/machine/users.hpp"
+#include "vm-agent/placement/check.hpp"
 #include "vm-agent/placement/plan.hpp"
 
 namespace eflow {
@@ -90,18 +94,39 @@ void judge_payload(const Tree& tree, const std::string& path, Findings& findings
     else
         findings.push_back(failed("config.payload", "The DPS payload is not JSON",
                                   path + " would make identityd fail when it registers",
-                                  "Mend the file; `python3 -m json.tool " + path + "` shows where it breaks."));
+                                  "Correct the file; this shows where it breaks: python3 -m json.tool " + shell_path(path)));
 }
 
-void judge_trust_bundle(const Tree& tree, const std::string& path, Findings& findings) {
-    const auto bytes = referred(tree, path, InputLimits::file_bytes, "config.trust-bundle", "trust bundle", findings);
-    if (!bytes) return;
-    const auto certificates = read_certificates(bytes->reveal(), path);
-    if (const auto* finding = std::get_if<Finding>(&certificates))
-        findings.push_back(
-            failed("config.trust-bundle", "The trust bundle holds no certificate", finding->detail, finding->remedy));
-    else
-        findings.push_back(ok("config.trust-bundle", "The trust bundle is PEM", path));
+void judge_trust_bundle(const Tree& tree, const std::string& path, Instant now, Findings& findings) {
+    constexpr auto id = "config.trust-bundle";
+    const auto bytes = referred(tree, path, InputLimits::file_bytes, id, "trust bundle", findings);
+    if (bytes)
+        append(findings, judge_trust_bundle_file({id, "trust bundle"}, {bytes->reveal(), path}, now, Reading::in_place));
+}
+
+void judge_edge_ca(const Tree& tree, const Manifest::EdgeCa& edge_ca, Instant now, Findings& findings) {
+    constexpr auto id = "identity.edge-ca";
+    const auto certificate =
+        referred(tree, edge_ca.certificate, InputLimits::file_bytes, id, "Edge CA certificate", findings);
+    const auto key = referred(tree, edge_ca.private_key, InputLimits::file_bytes, id, "Edge CA's key", findings);
+    if (certificate && key)
+        append(findings, judge_edge_ca_pair({id, "Edge CA"}, {certificate->reveal(), edge_ca.certificate},
+                                            FileBytes{key->reveal(), edge_ca.private_key}, now, Reading::in_place));
+}
+
+/// Whether IoT Edge's users could read what config.toml is going to name and the device holds already.
+void judge_referred_readers(const Tree& tree, const Manifest& wanted, Findings& findings) {
+    using Role = NamedFile::Role;
+    std::vector<NamedFile> files;
+    if (wanted.trust_bundle) files.push_back({*wanted.trust_bundle, "the trust bundle", Role::certificate});
+    if (wanted.edge_ca) {
+        files.push_back({wanted.edge_ca->certificate, "the Edge CA certificate", Role::certificate});
+        files.push_back({wanted.edge_ca->private_key, "the Edge CA's key", Role::key});
+    }
+    if (wanted.payload) files.push_back({*wanted.payload, "the DPS payload", Role::payload});
+    if (files.empty()) return;
+    for (auto& finding : judge_readers(tree, read_users(tree), files))
+        if (finding.severity != Severity::skipped) findings.push_back(std::move(finding));
 }
 
 }  // namespace
@@ -146,7 +171,8 @@ JudgedRequest judge_request(const Manifest& wanted, const IdentityFiles& files, 
                                   remedy_for(files.certificate, files.certificate_remedy)));
     if (files.key.state != InputFile::State::read)
         findings.push_back(failed("identity.key-readable", "The private key file cannot be read",
-                                  files.key_name + ": " + files.key.why, remedy_for(files.key, files.key_remedy)));
+                                  files.key_name + ": " + files.key.why,
+                                  remedy_for(files.key, files.key_remedy)));
     if (files.certificate.state == InputFile::State::read && files.key.state == InputFile::State::read) {
         IdentityExpectation expectation;
         expectation.registration_id = registration_id;
@@ -159,7 +185,9 @@ JudgedRequest judge_request(const Manifest& wanted, const IdentityFiles& files, 
         judged.material = std::move(verdict.material);
     }
     if (wanted.payload) judge_payload(tree, *wanted.payload, findings);
-    if (wanted.trust_bundle) judge_trust_bundle(tree, *wanted.trust_bundle, findings);
+    if (wanted.trust_bundle) judge_trust_bundle(tree, *wanted.trust_bundle, now, findings);
+    if (wanted.edge_ca) judge_edge_ca(tree, *wanted.edge_ca, now, findings);
+    judge_referred_readers(tree, wanted, findings);
 
     if (gravest(findings) == Severity::failed || !judged.material || !scope || !endpoint) {
         judged.material.reset();

@@ -157,6 +157,17 @@ spdlog::logger logger_for(const World& world, const GlobalOptions& options) {
     return log;
 }
 
+/// What the verb did may stand while its report is lost: that is no success, and neither is "nothing was changed" where
+/// something was.
+int report_lost(const World& world, const Report& report) {
+    *world.err << "eflow-agent: the report could not be written to standard output\n";
+    world.err->flush();
+    if (report.exit_code != ExitCode::done) return static_cast<int>(report.exit_code);
+    const bool changed = std::any_of(report.changes.begin(), report.changes.end(),
+                                     [](const Change& change) { return change.action != Action::kept; });
+    return static_cast<int>(changed ? ExitCode::something_failed : ExitCode::machine_lacks);
+}
+
 void print(const World& world, const GlobalOptions& options, const Outcome& outcome) {
     if (options.json)
         *world.out << to_json(outcome.report) << "\n";
@@ -200,7 +211,11 @@ int run(const std::vector<std::string>& arguments, const World& world) {
             std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
             app.parse(std::move(reversed));
         } catch (const CLI::ParseError& error) {
-            if (error.get_exit_code() == 0) return app.exit(error, *world.out, *world.err);
+            if (error.get_exit_code() == 0) {
+                app.exit(error, *world.out, *world.err);
+                world.out->flush();
+                return world.out->good() ? 0 : report_lost(world, {});
+            }
             options.json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
             throw Failure(ExitCode::usage, usage_fault(arguments, error.what()),
                           "eflow-agent --help, or eflow-agent VERB --help, shows what is known.");
@@ -214,6 +229,7 @@ int run(const std::vector<std::string>& arguments, const World& world) {
         outcome.report.version = version_text();
         outcome.report.verb = chosen.verb->name;
         if (!outcome.streamed) print(world, options, outcome);
+        if (!world.out->good()) return report_lost(world, outcome.report);
         return static_cast<int>(outcome.report.exit_code);
     } catch (const Failure& failure) {
         return print_failure(world, options, chosen.verb != nullptr ? chosen.verb->name : "", failure);

@@ -1,5 +1,6 @@
 #include "vm-agent/cli/settle.hpp"
 
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -18,37 +19,44 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::string_view identityd = "aziot-identityd.service";
-
 /// Why a change is taken back: the exit code, and what says so.
 struct Rejection {
     ExitCode code = ExitCode::apply_failed;
     Findings findings;
 };
 
-Reasons reasons_of(const ApplyOutcome& outcome) {
-    Journals journals;
+/// What the units that failed say of the change.
+Consequence consequence_of(const ApplyOutcome& outcome, const Reasons& reasons) {
+    std::vector<std::string> failed;
     for (const auto& unit : outcome.units)
-        if (!unit.last_lines.empty()) journals[unit.unit] = unit.last_lines;
-    return read_reasons(journals);
+        if (unit.failed()) failed.push_back(unit.unit);
+    return reasons.consequence_of(failed);
 }
 
-/// Nothing is wrong but the way to the cloud: identityd alone is failing, and DPS has not said no. The change is good;
-/// systemd starts identityd again until the cloud is there.
-bool only_the_cloud_is_missing(const ApplyOutcome& outcome) {
+/// The change is good, and what it meets with may pass: the way to the cloud, the cloud's own trouble. systemd starts the
+/// services again until it does.
+bool may_come_good(const ApplyOutcome& outcome) {
     if (outcome.exit_code != 0 || outcome.timed_out) return false;
-    for (const auto& unit : outcome.units)
-        if (unit.failed() && unit.unit != identityd) return false;
-    const Reasons reasons = reasons_of(outcome);
-    return reasons.registration() != nullptr && !reasons.refused();
+    const Consequence consequence = consequence_of(outcome, read_reasons(outcome.journals));
+    return consequence == Consequence::tries_again || consequence == Consequence::unknown;
 }
 
 Rejection rejection_of(const ApplyOutcome& outcome) {
     Rejection rejection;
-    rejection.findings.push_back(
-        failed("config.applied", "The services did not take the new configuration", outcome.why(),
-               "Mend what they name; journalctl -u aziot-edged -u aziot-identityd -n 50 shows more."));
-    if (const Reasons reasons = reasons_of(outcome); reasons.refused()) {
+    const Reasons reasons = read_reasons(outcome.journals);
+    std::string meaning;
+    std::string remedy;
+    for (const auto& unit : outcome.units) {
+        const Diagnosis* found = unit.failed() ? reasons.of(unit.unit) : nullptr;
+        if (found == nullptr || found->cause == nullptr || found->cause->meaning.empty()) continue;
+        meaning += "\n" + unit.unit + ": " + std::string(found->cause->meaning);
+        remedy += (remedy.empty() ? "" : "\n") + std::string(found->cause->remedy);
+    }
+    if (remedy.empty())
+        remedy = "Fix what they name; sudo journalctl -u aziot-edged -u aziot-identityd -n 50 shows more.";
+    rejection.findings.push_back(failed("config.applied", "The services did not take the new configuration",
+                                        outcome.why() + meaning, remedy));
+    if (consequence_of(outcome, reasons) == Consequence::refused) {
         rejection.code = ExitCode::cloud_refused;
         rejection.findings.push_back(judge_registration(reasons.registration()));
     }
@@ -78,7 +86,7 @@ void take_back(const Tree& tree, Transaction& transaction, Services& services, c
             return;
         }
         const ApplyOutcome again = services.apply(options.timeout);
-        if (again.ok() || only_the_cloud_is_missing(again)) {
+        if (again.ok() || may_come_good(again)) {
             note(report, "The previous state is back, and the services run with it.");
             if (options.moves) note(report, "identityd remembers its earlier registration again.");
             return;
@@ -106,7 +114,13 @@ ApplyOutcome apply_or_undo(Services& services, Transaction& transaction, std::ch
     }
 }
 
-enum class Waited { healthy, refused, in_vain, interrupted };
+/// A deployed device runs on without its hub: that a change is good shows when edgeAgent is with its hub again, where its
+/// log says so.
+bool is_up_with(const Observations& seen, Phase phase, bool changed) {
+    const HubLink& link = seen.memory.agent.link;
+    return phase == Phase::awaiting_deployment ||
+           (phase == Phase::running && (!changed || link.is_shown() || link.state == HubLink::State::silent));
+}
 
 /// A signal came after the commit: what stands now, and what completes it or takes it back. The journal stays for that.
 void interrupted(Report& report, const std::string& stands) {
@@ -117,11 +131,27 @@ void interrupted(Report& report, const std::string& stands) {
                      "command again.");
 }
 
-/// Looks until the device awaits its deployment or runs, DPS has refused it, or the time is over.
-Waited await_phase(const Context& context, const Tree& tree, Clock::time_point deadline, bool copies_may_lie_about,
-                   Report& report) {
+/// How the device stands after the previous state has come back; what held up the change is told by its findings.
+void show_previous(const Context& context, const Tree& tree, Report& report) {
+    const Verdict verdict = judge(observations_of(context, tree));
+    report.phase = verdict.phase;
+    report.data["because"] = verdict.because;
+    report.data["next"] = verdict.next;
+}
+
+enum class Waited { healthy, refused, broken, in_vain, interrupted };
+
+/// A fault of this machine that has lasted so long is more than the unrest of a start: identityd has been started again
+/// twice, every 5 seconds (aziot-identityd.service RestartSec).
+constexpr std::chrono::seconds lasting{15};
+
+/// Looks until the device awaits its deployment or runs, the cloud has refused it, the services cannot do their work, or
+/// the time is over.
+Waited await_phase(const Context& context, const Tree& tree, Clock::time_point deadline, bool changed,
+                   bool copies_may_lie_about, Report& report) {
     const auto begun = Clock::now();
     std::string told;
+    std::optional<Clock::time_point> broken_since;
     for (;;) {
         const auto waited = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun);
         Observations seen = observations_of(context, tree, waited);
@@ -134,11 +164,23 @@ Waited await_phase(const Context& context, const Tree& tree, Clock::time_point d
         report.phase = verdict.phase;
         report.data["because"] = verdict.because;
         report.data["next"] = verdict.next;
-        if (verdict.phase == Phase::awaiting_deployment || verdict.phase == Phase::running) return Waited::healthy;
-        if (verdict.is_refused) {
+        if (is_up_with(seen, verdict.phase, changed)) return Waited::healthy;
+        const auto pass_on = [&](std::string_view area) {
             for (const auto& finding : verdict.findings)
-                if (finding.id == "cloud.registration") report.findings.push_back(finding);
+                if (finding.severity == Severity::failed && std::string_view(finding.id).starts_with(area))
+                    report.findings.push_back(finding);
+        };
+        if (verdict.consequence == Consequence::refused) {
+            pass_on("cloud.registration");
             return Waited::refused;
+        }
+        if (verdict.consequence != Consequence::local)
+            broken_since.reset();
+        else if (!broken_since)
+            broken_since = Clock::now();
+        if (broken_since && (Clock::now() - *broken_since >= lasting || Clock::now() >= deadline)) {
+            pass_on("services.");
+            return Waited::broken;
         }
         if (verdict.because != told) context.log.info("waiting: {}", plain(verdict.because));
         told = verdict.because;
@@ -168,25 +210,30 @@ void settle(const Context& context, const Tree& tree, Transaction& transaction, 
     if (!tree.live()) return leave_for_later("Placed below " + tree.root() + ".");
     if (options.no_apply) return leave_for_later("Placed, not applied, as asked.");
     const auto services = services_of(context);
+    const auto take_back_for = [&](const Rejection& rejection) {
+        take_back(tree, transaction, *services, options, rejection, report);
+        if (report.phase != Phase::not_provisioned) show_previous(context, tree, report);
+    };
     if (!services->can_apply()) return leave_for_later("Placed, but the program iotedge is not installed here.");
 
     if (transaction.changes_something() || !applied_state(tree).applied) {
         context.log.info("applying: iotedge config apply restarts the services");
         const ApplyOutcome outcome = apply_or_undo(*services, transaction, options.timeout);
-        if (!outcome.ok() && !only_the_cloud_is_missing(outcome))
-            return take_back(tree, transaction, *services, options, rejection_of(outcome), report);
+        if (!outcome.ok() && !may_come_good(outcome)) return take_back_for(rejection_of(outcome));
         note(report, "Applied: the services run with the new configuration.");
     }
     if (Interruption::asked())
         return interrupted(report, "the new config.toml stands, and iotedge config apply has been run with it.");
     if (options.no_wait) return append(report.findings, transaction.finish(false));
 
-    const Waited waited = await_phase(context, tree, deadline, options.copies_may_lie_about, report);
+    const Waited waited = await_phase(context, tree, deadline, transaction.changes_something(),
+                                      options.copies_may_lie_about, report);
     if (waited == Waited::interrupted)
         return interrupted(report, "the services run with the new config.toml; the device is " +
                                        std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
     if (waited == Waited::refused)
-        return take_back(tree, transaction, *services, options, {ExitCode::cloud_refused, {}}, report);
+        return take_back_for({ExitCode::cloud_refused, {}});
+    if (waited == Waited::broken) return take_back_for({ExitCode::apply_failed, {}});
     if (waited == Waited::healthy) {
         note(report, "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
     } else {
@@ -209,7 +256,7 @@ void settle_back(const Context& context, const Tree& tree, Transaction& transact
     const auto services = services_of(context);
     take_back(tree, transaction, *services, options, {ExitCode::done, {}}, report);
     if (report.exit_code != ExitCode::done || !options.had_config || options.no_wait) return;
-    const Waited waited = await_phase(context, tree, deadline, options.copies_may_lie_about, report);
+    const Waited waited = await_phase(context, tree, deadline, true, options.copies_may_lie_about, report);
     if (waited == Waited::healthy) {
         note(report, "The device is " + std::string(to_text(report.phase)) + ": " + report.data.value("because", ""));
         return;

@@ -47,8 +47,8 @@ bool fits(const Cause& row, const ErrorRecord& record) {
     if (!row.also.empty() && !says(record, row.also)) return false;
     auto first = record.chain.begin();
     if (!row.under.empty()) {
-        first = std::find_if(first, record.chain.end(),
-                             [&](const std::string& text) { return begins(text, row.under); });
+        first =
+            std::find_if(first, record.chain.end(), [&](const std::string& text) { return begins(text, row.under); });
         if (first == record.chain.end()) return false;
         ++first;
     } else if (std::any_of(record.before.begin(), record.before.end(),
@@ -92,9 +92,8 @@ constexpr Recovery recoveries[] = {
 
 bool overtakes(const Recovery& recovery, const ErrorRecord& record) {
     if (recovery.only && *recovery.only != record.form) return false;
-    return recovery.under.empty() ||
-           std::any_of(record.chain.begin(), record.chain.end(),
-                       [&](const std::string& text) { return begins(text, recovery.under); });
+    return recovery.under.empty() || std::any_of(record.chain.begin(), record.chain.end(),
+                                                 [&](const std::string& text) { return begins(text, recovery.under); });
 }
 
 }  // namespace
@@ -106,7 +105,7 @@ unsigned writer_of(std::string_view unit) {
     };
     constexpr Name names[] = {{"aziot-identityd.service", identityd}, {"aziot-keyd.service", keyd},
                               {"aziot-certd.service", certd},         {"aziot-tpmd.service", tpmd},
-                              {"aziot-edged.service", edged},         {"edgeAgent", edge_agent}};
+                              {"aziot-edged.service", edged}};
     for (const auto& name : names)
         if (name.text == unit) return name.writer;
     return 0;
@@ -115,7 +114,9 @@ unsigned writer_of(std::string_view unit) {
 const std::vector<Cause>& causes() {
     static const std::vector<Cause> all = [] {
         std::vector<Cause> rows;
-        for (const auto part : {causes_of_services(), causes_of_cloud(), causes_of_network()}) rows.insert(rows.end(), part.begin(), part.end());
+        for (const auto part : {causes_of_machine(), causes_of_keys(), causes_of_engine(), causes_of_tls(),
+                                causes_of_cloud(), causes_of_network()})
+            rows.insert(rows.end(), part.begin(), part.end());
         return rows;
     }();
     return all;
@@ -150,7 +151,8 @@ std::string Diagnosis::told() const {
 
 namespace {
 
-std::optional<Diagnosis> read_last(std::string_view unit, const std::vector<std::string>& lines, bool unless_overtaken) {
+std::optional<Diagnosis> read_last(std::string_view unit, const std::vector<std::string>& lines,
+                                   bool unless_overtaken) {
     const unsigned writer = writer_of(unit);
     Said said = read_said(lines);
     std::optional<Diagnosis> last;

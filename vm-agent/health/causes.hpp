@@ -28,19 +28,18 @@ enum Writer : unsigned {
     certd = 4,
     tpmd = 8,
     edged = 16,
-    edge_agent = 32,
     aziotd = identityd | keyd | certd | tpmd,
     any_service = aziotd | edged,
 };
 
-/// Who runs in a unit ("aziot-keyd.service") or container ("edgeAgent"); 0 for others.
+/// Who runs in a unit ("aziot-keyd.service"); 0 for others.
 [[nodiscard]] unsigned writer_of(std::string_view unit);
 
 /// Which part of an element of the chain a row's words are.
 enum class Part { whole, start, anywhere };
 
 /// A row of the table of causes: words at a place of an error's chain, and what they mean. Rows are tried in order, and
-/// within one from the innermost element outwards; the first that fits holds. Words compare without regard to case.
+/// the first that fits holds. Words compare without regard to case.
 struct Cause {
     std::string_view id{};  ///< stable, for tests
     unsigned by = identityd;
@@ -52,10 +51,11 @@ struct Cause {
     Consequence consequence = Consequence::unknown;
     std::string_view meaning{};  ///< a clause: what has happened, in words for people
     std::string_view remedy{};   ///< what works
-    std::string_view
-        reason_in{};  ///< the unit whose journal has the reason, where this one keeps it from its clients; or ""
-    std::string_view source{};    ///< the file and line upstream that it was read from
-    std::string_view versions{};  ///< of IoT Edge that word it so
+    /// The units whose journals have the reason, where they keep it from their clients (each http/mod.rs
+    /// to_http_error), the likelier first, apart by a space; "" where the words say it themselves.
+    std::string_view reason_in{};
+    std::string_view source{};              ///< the file and line upstream that it was read from
+    std::string_view versions = "1.4-1.6";  ///< of IoT Edge that word it so
 };
 
 /// Every row, in the order in which they are tried.

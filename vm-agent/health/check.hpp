@@ -21,13 +21,16 @@ struct Check {
 /// Every check, in the order in which they are told.
 const std::vector<Check>& checks();
 
+/// Whether IoT Edge is installed at all: services.installed, which comes before everything that follows from it.
+Finding judge_installation(const Observations& seen);
+
 /// The judgements by area; all pure. Each gives at least one finding for each of its rows that applies.
 Findings judge_identity_area(const Observations& seen);
 Findings judge_config_area(const Observations& seen);
 Findings judge_services_area(const Observations& seen, const Reasons& reasons);
 /// services.restarts alone. `seen` has the units.
 Finding judge_restarts(const Observations& seen, const Reasons& reasons);
-Findings judge_modules_area(const Observations& seen);
+Findings judge_modules_area(const Observations& seen, const Reasons& reasons);
 Findings judge_host_area(const Observations& seen);
 Findings judge_cloud_area(const Observations& seen, const Reasons& reasons);
 
@@ -58,6 +61,13 @@ bool is_registered(const Observations& seen);
 /// `stamp` lies within `span` before the time of judging. A stamp far in the future, left by a clock that has been set
 /// back, does not.
 bool is_lately(const Observations& seen, Stamp stamp, std::chrono::seconds span);
+
+/// The device has its identity, and edgeAgent runs as far as that can be seen.
+bool is_up(const Observations& seen);
+
+/// The IoT Edge services that do not do their work: failing, or running and answering with an error while the device is
+/// not up.
+std::vector<std::string> troubled_units(const Observations& seen, const Reasons& reasons);
 
 /// How long the modules may take to come back after aziot-edged was started: it stops them all, its watchdog looks once
 /// a minute, and edgeAgent needs some seconds to bring up the others.

@@ -9,6 +9,7 @@ namespace eflow {
 
 const std::vector<Check>& checks() {
     static const std::vector<Check> all{
+        {"services.installed", "IoT Edge and the IoT Identity Service are installed"},
         {"identity.cert-readable", "The certificate file is PEM and holds at least one certificate"},
         {"identity.key-readable", "The key file is one unencrypted PEM private key"},
         {"identity.key-usable", "keyd can serve the key: RSA or EC P-256"},
@@ -25,12 +26,16 @@ const std::vector<Check>& checks() {
         {"identity.current", "Every certificate is within its dates"},
         {"identity.expires-soon", "Every certificate has more than 30 days left"},
         {"identity.before-2038", "No certificate outlives the year 2037"},
-        {"files.owner-and-mode",
-         "Certificate, key, their folders and config.toml have the documented owners and modes"},
-        {"files.readable-by-aziotcs", "certd can read the certificate, by upstream's own rule"},
-        {"files.readable-by-aziotks", "keyd can read the key, by upstream's own rule"},
-        {"files.key-protected", "Nobody but root and keyd can read or replace the key"},
-        {"files.no-stray-keys", "No private key lies where certificates belong"},
+        {"identity.edge-ca", "The Edge CA's certificate is a CA, current, and belongs to its key"},
+        {"identity.trust-bundle", "The trust bundle is PEM and holds certificates"},
+        {"identity.est-client", "The EST client's and bootstrap certificates are current, and belong to their keys"},
+        {"identity.local-ca", "The local CA's certificate is a CA, current, and belongs to its key"},
+        {"files.owner-and-mode", "Only root and IoT Edge can change config.toml and what it names, or read its secrets"},
+        {"files.readable-by-aziotcs", "certd can read every certificate that is named, by upstream's own rule"},
+        {"files.readable-by-aziotks", "keyd can read every key that is named, by upstream's own rule"},
+        {"files.readable-by-aziotid", "identityd can read the DPS payload, by upstream's own rule"},
+        {"files.key-protected", "Nobody but root and keyd can read or replace a private key"},
+        {"files.no-stray-keys", "No private key lies about that no setting names"},
         {"config.well-formed", "config.toml is what IoT Edge can parse"},
         {"config.known-keys", "Every key of config.toml is one that IoT Edge knows"},
         {"config.scope-id", "The ID scope has the form that DPS gives"},
@@ -128,6 +133,12 @@ bool is_provisioned(const Observations& seen) {
 bool is_lately(const Observations& seen, Stamp stamp, std::chrono::seconds span) {
     const Stamp now(seen.now);
     return stamp > now - span && stamp < now + span;
+}
+
+bool is_up(const Observations& seen) {
+    if (!is_registered(seen)) return false;
+    const ContainerSeen* agent = container(seen, "edgeAgent");
+    return !seen.containers.value || (agent != nullptr && agent->state == "running");
 }
 
 Stamp applied_at(const Observations& seen) {

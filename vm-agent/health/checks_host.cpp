@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "shared/eflow_support.hpp"
+#include "shared/links.hpp"
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/daemon_settings.hpp"
 #include "vm-agent/health/proxies.hpp"
@@ -88,7 +89,7 @@ Finding judge_logs(const Observations& seen, const std::optional<DaemonSettings>
     if (!engine->bounds_logs())
         return warning(
             id, "Modules' logs grow without bound", "/etc/docker/daemon.json sets neither another log-driver nor max-size",
-            R"(In /etc/docker/daemon.json: {"log-driver":"local"}; then restart docker: https://aka.ms/iotedge-prod-checklist-logs)");
+            R"(In /etc/docker/daemon.json: {"log-driver":"local"}; then restart docker: )" + std::string(links::logs));
     if (engine->max_size.empty()) return ok(id, "Modules log to " + engine->log_driver);
     return ok(id, "Modules' logs are bounded",
               (engine->max_file.empty() ? std::string("1 file of ") : engine->max_file + " files of ") + engine->max_size);
@@ -105,7 +106,7 @@ Finding judge_dns(const Observations& seen, const std::optional<DaemonSettings>&
     }
     return warning(id, "The container engine has no DNS servers of its own",
                    "modules use those of the machine, which fails where they are not reachable from a container",
-                   R"(In /etc/docker/daemon.json: {"dns":["ADDRESS"]}: https://aka.ms/iotedge-prod-checklist-dns)");
+                   R"(In /etc/docker/daemon.json: {"dns":["ADDRESS"]}: )" + std::string(links::dns));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <optional>
 
+#include "shared/links.hpp"
 #include "vm-agent/health/agent_causes.hpp"
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/hub_link.hpp"
@@ -95,8 +97,20 @@ Finding judge_runtime(const Observations& seen, const char* id, const ContainerS
     return failed(id, name + " is not running", ended(module), logs);
 }
 
-Finding judge_agent(const Observations& seen) {
+/// Why aziot-edged does not bring edgeAgent up, in its words; nothing while it runs, or says itself why it ends.
+std::optional<Finding> reason_of_edged(const Observations& seen, const Reasons& reasons, const char* id) {
+    const ContainerSeen* agent = container(seen, "edgeAgent");
+    if (!is_registered(seen)) return std::nullopt;
+    if (agent != nullptr && (agent->state == "running" || !seen.memory.agent.ending.empty())) return std::nullopt;
+    const Diagnosis* found = reasons.of("aziot-edged.service");
+    if (found == nullptr || found->cause == nullptr || found->cause->meaning.empty()) return std::nullopt;
+    return failed(id, "aziot-edged cannot bring up edgeAgent: " + std::string(found->cause->meaning),
+                  found->unit + " says: " + found->told(), std::string(found->cause->remedy));
+}
+
+Finding judge_agent(const Observations& seen, const Reasons& reasons) {
     constexpr auto id = "modules.edge-agent";
+    if (auto reason = reason_of_edged(seen, reasons, id)) return *reason;
     if (const ContainerSeen* agent = container(seen, "edgeAgent"))
         return judge_runtime(seen, id, *agent, "aziot-edged");
     if (!is_provisioned(seen) || !is_registered(seen))
@@ -156,8 +170,8 @@ Finding judge_storage(const Observations& seen) {
     if (!looked) return skipped(id, "Neither edgeAgent nor edgeHub was there to be looked at", "");
     if (detail.empty()) return ok(id, "edgeAgent and edgeHub keep their state outside their containers");
     return warning(id, "State would be lost with its container", detail,
-                   "Bind a folder of the host in createOptions and name it in storageFolder: "
-                   "https://aka.ms/iotedge-prod-checklist-storage");
+                   std::string("Bind a directory of the host in createOptions and name it in storageFolder: ") +
+                       links::storage);
 }
 
 Finding judge_loops(const Observations& seen) {
@@ -187,7 +201,7 @@ Finding judge_loops(const Observations& seen) {
 
 }  // namespace
 
-Findings judge_modules_area(const Observations& seen) {
+Findings judge_modules_area(const Observations& seen, const Reasons& reasons) {
     if (!seen.containers.value) {
         Findings findings;
         for (const char* id : {"modules.edge-agent", "modules.edge-hub", "modules.edge-hub-storage",
@@ -195,7 +209,7 @@ Findings judge_modules_area(const Observations& seen) {
             findings.push_back(skipped(id, "The modules were not looked at", seen.containers.why));
         return findings;
     }
-    return {judge_agent(seen), judge_hub(seen), judge_storage(seen), judge_loops(seen), judge_deployment(seen)};
+    return {judge_agent(seen, reasons), judge_hub(seen), judge_storage(seen), judge_loops(seen), judge_deployment(seen)};
 }
 
 }  // namespace eflow

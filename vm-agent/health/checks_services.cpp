@@ -55,6 +55,25 @@ std::string state_of(const UnitSeen& unit) {
     return text;
 }
 
+/// What systemd said last of a unit, each line on its own.
+std::string words_of_systemd(const Observations& seen, const std::string& name) {
+    constexpr std::size_t most = 3;
+    std::string text;
+    const auto known = seen.journals.find(name);
+    if (known == seen.journals.end()) return text;
+    const auto& lines = known->second;
+    for (std::size_t i = lines.size() - std::min(lines.size(), most); i < lines.size(); ++i) text += "\n" + lines[i];
+    return text;
+}
+
+/// A service that runs, and whose errors keep the device from coming up: what they say of this machine. Those of the cloud
+/// are told by cloud.registration, those of images by modules.edge-agent.
+const Diagnosis* complaint_of(const Observations& seen, const Reasons& reasons, const UnitSeen& unit) {
+    if (unit.active != "active" || !is_provisioned(seen) || is_up(seen)) return nullptr;
+    const Diagnosis* found = reasons.of(unit.name);
+    return found != nullptr && found->consequence() == Consequence::local ? found : nullptr;
+}
+
 /// aziot-edged stands still though the device is provisioned. Moments after it was stopped that is a restart.
 Finding judge_stopped_edged(const Observations& seen, const std::string& id, const UnitSeen& unit) {
     const std::string start = "sudo systemctl start aziot-edged.service";
@@ -80,15 +99,24 @@ Finding judge_aziot(const Observations& seen, const UnitSeen& unit, const Reason
         return warning(id, unit.name + " is started again and again until DPS can be reached",
                        state + ", restarted " + std::to_string(unit.restarts) + " times", "See cloud.registration.");
     if (is_failing(unit)) {
-        const std::string remedy = "Read what it says: journalctl -u " + unit.name + " -n 50";
-        return failed(id, unit.name + " is failing", state + ", restarted " + std::to_string(unit.restarts) + " times",
-                      unit.result == "start-limit-hit" ? remedy + "\nOnce mended: sudo systemctl reset-failed " +
-                                                             unit.name + "; sudo iotedge system restart"
-                                                       : remedy);
+        const Diagnosis* found = reasons.of(unit.name);
+        const bool is_known = found != nullptr && found->cause != nullptr && !found->cause->meaning.empty();
+        std::string remedy = is_known ? std::string(found->cause->remedy)
+                                      : "Read what it says: sudo journalctl -u " + unit.name + " -n 50";
+        if (unit.result == "start-limit-hit")
+            remedy += "\nThen: sudo systemctl reset-failed " + unit.name + "; sudo iotedge system restart";
+        return failed(id, unit.name + " is failing" + (is_known ? ": " + std::string(found->cause->meaning) : ""),
+                      state + ", restarted " + std::to_string(unit.restarts) + " times", remedy);
     }
+    if (const Diagnosis* found = complaint_of(seen, reasons, unit))
+        return failed(id, unit.name + " runs and cannot do its work: " + std::string(found->cause->meaning),
+                      state + "\n" + found->unit + " says: " + found->told(), std::string(found->cause->remedy));
     if (const UnitSeen* socket = dead_socket(seen, unit); socket != nullptr && is_provisioned(seen))
         return failed(id, socket->name + " does not listen, so nothing can reach " + unit.name,
-                      socket->active + " (" + socket->sub + ")", "sudo iotedge system restart");
+                      socket->active + " (" + socket->sub + ")" + words_of_systemd(seen, socket->name),
+                      "sudo systemctl reset-failed " + socket->name +
+                          "; sudo iotedge system restart\nIf it fails again, correct what systemd names: systemctl cat " +
+                          socket->name);
     const bool should_run = is_provisioned(seen) && (seen.applied.applied || !seen.config.value);
     if (unit.name == "aziot-edged.service" && unit.active == "inactive" && should_run)
         return judge_stopped_edged(seen, id, unit);
@@ -189,6 +217,49 @@ bool is_on_demand(const Observations& seen, const UnitSeen& service) {
         if (one.active != "active" && one.active != "activating" && !is_lately(seen, one.changed, restart_gap)) return false;
     }
     return has_one;
+}
+
+std::vector<std::string> troubled_units(const Observations& seen, const Reasons& reasons) {
+    std::vector<std::string> names;
+    if (!is_provisioned(seen)) return names;
+    if (reasons.registration() != nullptr) names.emplace_back("aziot-identityd.service");
+    if (!seen.units.value) return names;
+    for (const char* name : aziot_services) {
+        const UnitSeen* one = unit(seen, name);
+        const bool is_told = !names.empty() && names.front() == name;
+        if (one == nullptr || is_told || awaits_configuration(seen, *one)) continue;
+        const Diagnosis* found = reasons.of(name);
+        const bool has_ended =
+            found != nullptr && found->record.form == ErrorRecord::Form::fatal && one->active != "inactive";
+        if (is_failing(*one) || has_ended || complaint_of(seen, reasons, *one) != nullptr)
+            names.emplace_back(name);
+    }
+    return names;
+}
+
+Finding judge_installation(const Observations& seen) {
+    constexpr auto id = "services.installed";
+    constexpr auto remedy = "Install the packages aziot-identity-service and aziot-edge, and a container engine (moby-engine).";
+    const auto absent = [&](const char* name) {
+        const UnitSeen* one = unit(seen, name);
+        return one != nullptr && one->load == "not-found";
+    };
+    std::string missing;
+    for (const auto& name : seen.missing_users.value.value_or(std::vector<std::string>{}))
+        missing += (missing.empty() ? "" : ", ") + name;
+    const bool no_units = absent("aziot-edged.service") && absent("aziot-identityd.service");
+    constexpr std::size_t all = 3;
+    if (no_units || (seen.missing_users.value && seen.missing_users.value->size() == all))
+        return failed(id, "IoT Edge is not installed on this machine",
+                      no_units ? "systemd knows neither aziot-edged nor aziot-identityd"
+                               : "none of its users is there: " + missing,
+                      remedy);
+    if (!missing.empty())
+        return failed(id, "IoT Edge is not installed whole", "users that its packages make are missing: " + missing,
+                      remedy);
+    if (!seen.missing_users.value)
+        return skipped(id, "Whether IoT Edge is installed was not seen", seen.missing_users.why);
+    return ok(id, "IoT Edge is installed");
 }
 
 Findings judge_services_area(const Observations& seen, const Reasons& reasons) {

@@ -5,6 +5,7 @@
 #include "shared/eflow_support.hpp"
 #include "vm-agent/health/check.hpp"
 #include "vm-agent/health/hub_link.hpp"
+#include "vm-agent/identity/pem.hpp"
 #include "vm-agent/health/restarts.hpp"
 
 namespace eflow {
@@ -26,18 +27,32 @@ private:
     std::optional<Stamp> found_;
 };
 
+/// The limits of a certificate that a judgement of its dates knows.
+void consider_dates(const Certificate& certificate, Earliest& earliest) {
+    constexpr std::chrono::seconds tick{1};
+    earliest.consider(Stamp(certificate.not_before()));
+    earliest.consider(Stamp(certificate.not_after()) + tick);
+    for (const int days : expiry_thresholds)
+        earliest.consider(Stamp(certificate.not_after()) - std::chrono::days(days) + tick);
+}
+
+/// The same of every certificate in a file that was seen.
+void consider_dates(const Sight<FileSeen>& file, Earliest& earliest) {
+    if (!file.value || !file.value->present) return;
+    const auto read = read_certificates(file.value->text, "");
+    if (const auto* certificates = std::get_if<std::vector<Certificate>>(&read))
+        for (const auto& certificate : *certificates) consider_dates(certificate, earliest);
+}
+
 }  // namespace
 
 std::optional<Stamp> next_horizon(const Observations& seen) {
     // Judgement is by whole seconds, and a limit counts as passed in the second after it.
     constexpr std::chrono::seconds tick{1};
     Earliest earliest{Stamp(seen.now)};
-    for (const auto& certificate : certificates_in(seen)) {
-        earliest.consider(Stamp(certificate.not_before()));
-        earliest.consider(Stamp(certificate.not_after()) + tick);
-        for (const int days : expiry_thresholds)
-            earliest.consider(Stamp(certificate.not_after()) - std::chrono::days(days) + tick);
-    }
+    for (const auto& certificate : certificates_in(seen)) consider_dates(certificate, earliest);
+    for (const auto& one : seen.credentials) consider_dates(one.certificate, earliest);
+    consider_dates(seen.trust_bundle, earliest);
     // The days that are left, which the summary tells of the leaf.
     if (const auto& certificates = certificates_in(seen); !certificates.empty()) {
         const Instant end = certificates.front().not_after();

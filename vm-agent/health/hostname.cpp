@@ -30,10 +30,10 @@ std::string RefusedHostname::summary() const {
 }
 
 std::string RefusedHostname::remedy(const EngineAddress& engine, const std::string& again) const {
-    const std::string docker = "sudo " + engine.command();
-    return "Keep hostname = \"" + from + "\". Or remove the modules first, which loses what they keep inside their containers: "
-           "sudo iotedge system stop; " + docker + " rm -f $(" + docker + " ps -aq -f label=" + owner_label + "=" + owner +
-           "); " + again + ". The modules come back by themselves.";
+    return "Keep hostname = \"" + from + "\" in config.toml. To change it, the containers of all modules have to be removed first, "
+           "and what they keep inside is lost; edgeAgent makes them again. Stop IoT Edge: sudo iotedge system stop\n"
+           "This lists them: sudo " + engine.command() + " ps -a -f label=" + owner_label + "=" + owner +
+           "\nOnce they are removed: " + again;
 }
 
 std::optional<RefusedHostname> refused_hostname(const HostnamesSeen& names, const std::vector<ContainerSeen>& containers) {

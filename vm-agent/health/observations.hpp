@@ -10,6 +10,7 @@
 #include "shared/secret.hpp"
 #include "vm-agent/config/device_info.hpp"
 #include "vm-agent/config/engine_address.hpp"
+#include "vm-agent/config/material.hpp"
 #include "vm-agent/health/memory.hpp"
 #include "vm-agent/health/seen.hpp"
 #include "vm-agent/identity/certificate.hpp"
@@ -33,6 +34,16 @@ struct Sight {
 struct FileSeen {
     bool present = false;
     std::string text;
+};
+
+/// A certificate and key that config.toml names besides the device's identity: Edge CA, local CA, EST client.
+struct CredentialSeen {
+    CredentialUse use{};
+    std::string table;             ///< of config.toml, dotted
+    std::string certificate_path;  ///< empty when it is no file
+    std::string key_path;
+    Sight<FileSeen> certificate;
+    Sight<std::optional<SecretBytes>> key;  ///< read by a look of root's alone, never by the watcher
 };
 
 /// Room on one file system, in bytes, as an unprivileged program may use it.
@@ -67,6 +78,11 @@ struct Observations {
     std::string key_path;
     Sight<FileSeen> certificate;
     Sight<std::optional<SecretBytes>> key;  ///< read by a look of root's alone, never by the watcher
+    std::string key_access;                 ///< owner and mode of the key's file, "0440 root:aziotks"; empty without one
+    std::vector<CredentialSeen> credentials;
+    std::string trust_bundle_path;  ///< empty when config.toml names none, or no file
+    Sight<FileSeen> trust_bundle;
+    Sight<std::vector<std::string>> missing_users;  ///< of those that IoT Edge's packages make
     Findings files;                         ///< placement's judgement of owners, modes and readers
     AppliedState applied;
     std::optional<Unfinished> unfinished;      ///< a change that was begun and is not over

@@ -14,7 +14,7 @@ constexpr auto remedy =
     "Set https_proxy alike for docker, aziot-identityd and aziot-edged (sudo systemctl edit UNIT; daemon.json's \"proxies\" "
     "goes first for docker), and in [agent.env] of config.toml.";
 
-struct User {
+struct ProxyUser {
     std::string name;
     std::string proxy;
     std::string no_proxy;
@@ -33,7 +33,7 @@ std::string scheme_of(std::string_view url) {
 }
 
 /// Without what makes no difference: case, a closing slash, a scheme that the engine adds itself.
-std::string normal(const User& user) {
+std::string normal(const ProxyUser& user) {
     std::string url = lowered(user.proxy);
     while (url.ends_with('/')) url.pop_back();
     if (user.is_engine && !url.empty() && scheme_of(url).empty()) url = "http://" + url;
@@ -56,13 +56,13 @@ std::string variable(const std::map<std::string, std::string>& all, const char* 
     return {};
 }
 
-std::vector<User> users_of(const Observations& seen, const DaemonSettings& engine) {
-    std::vector<User> users;
+std::vector<ProxyUser> users_of(const Observations& seen, const DaemonSettings& engine) {
+    std::vector<ProxyUser> users;
     std::vector<const char*> units{"aziot-edged.service", "aziot-identityd.service"};
     // The environment of docker.service says nothing of an engine elsewhere.
     if (seen.engine.is_default) units.push_back(docker_service);
     for (const char* name : units) {
-        User user{name, "", "", name == std::string_view(docker_service)};
+        ProxyUser user{name, "", "", name == std::string_view(docker_service)};
         if (const auto found = seen.unit_proxies.find(name); found != seen.unit_proxies.end()) {
             user.proxy = variable(found->second, "HTTPS_PROXY", "https_proxy");
             user.no_proxy = variable(found->second, "NO_PROXY", "no_proxy");
@@ -75,7 +75,7 @@ std::vector<User> users_of(const Observations& seen, const DaemonSettings& engin
 }
 
 /// What about this proxy its user cannot use, or nothing.
-std::string unusable(const User& user) {
+std::string unusable(const ProxyUser& user) {
     if (user.proxy.empty()) return {};
     if (user.proxy.find_first_of(" \t\"'") != std::string::npos) return "a blank or a quote stands in it";
     const std::string scheme = scheme_of(user.proxy);
@@ -126,7 +126,7 @@ void add_line(std::string& text, const std::string& line) {
 
 Finding judge_proxies(const Observations& seen, const DaemonSettings& engine) {
     if (!seen.units.value) return skipped(id, "The services' environments were not seen", seen.units.why);
-    const std::vector<User> users = users_of(seen, engine);
+    const std::vector<ProxyUser> users = users_of(seen, engine);
     std::string list;
     std::string wrong;
     std::string ignored;
@@ -142,7 +142,7 @@ Finding judge_proxies(const Observations& seen, const DaemonSettings& engine) {
     std::string dropped;
     for (const auto& one : seen.dropped_lines)
         add_line(dropped, one.path + ", line " + std::to_string(one.line) + ": the closing quote is missing, so systemd drops it");
-    const bool same = std::all_of(users.begin(), users.end(), [&](const User& one) { return normal(one) == normal(users.front()); });
+    const bool same = std::all_of(users.begin(), users.end(), [&](const ProxyUser& one) { return normal(one) == normal(users.front()); });
     if (!dropped.empty())
         return warning(id, "A line with a service's environment is dropped", dropped + "\n" + list,
                        "Close the quote in that line; then sudo systemctl daemon-reload, and restart that service.");

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "shared/finding.hpp"
 #include "vm-agent/health/causes.hpp"
@@ -21,8 +22,9 @@ struct Reasons {
     [[nodiscard]] const Diagnosis* registration() const;
     /// identityd is fine and the cloud is not there: systemd starts it again until it is.
     [[nodiscard]] bool tries_again() const;
-    /// DPS or the hub said no, and waiting does not help.
-    [[nodiscard]] bool refused() const;
+    /// What these units, which do not do their work, mean for a change that was made: the cloud's no before all, then a
+    /// fault of this machine, then what may still come good. One that says nothing known is a fault of this machine.
+    [[nodiscard]] Consequence consequence_of(const std::vector<std::string>& units) const;
 };
 
 using Journals = std::map<std::string, std::vector<std::string>>;
@@ -30,8 +32,8 @@ using Journals = std::map<std::string, std::vector<std::string>>;
 /// By the journals of the units, oldest line first.
 [[nodiscard]] Reasons read_reasons(const Journals& journals);
 
-/// The finding cloud.registration: failed when the cloud said no or nobody knows why, a warning while identityd tries on;
-/// skipped when there is nothing to say.
+/// The finding cloud.registration: failed when the cloud said no or nobody knows why, a warning while identityd tries
+/// on; skipped when there is nothing to say.
 [[nodiscard]] Finding judge_registration(const Diagnosis* registration);
 
 }  // namespace eflow

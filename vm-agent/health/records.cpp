@@ -55,8 +55,8 @@ Line read_line(std::string_view whole) {
 bool is_frame(std::string_view text) {
     text = without_indent(text);
     if (text.starts_with("at ") && text.find(':') != std::string_view::npos) return true;
-    if (text == "[backtrace]" || text == "stack backtrace:" || text == "Stack backtrace:" ||
-        text == "<disabled>" || text == "disabled backtrace" || text == "unsupported backtrace")
+    if (text == "[backtrace]" || text == "stack backtrace:" || text == "Stack backtrace:" || text == "<disabled>" ||
+        text == "disabled backtrace" || text == "unsupported backtrace")
         return true;
     const auto digits = text.find_first_not_of("0123456789");
     return digits != 0 && digits != std::string_view::npos && digits <= 3 && text.substr(digits).starts_with(": ");
@@ -109,7 +109,8 @@ private:
             if (!text.empty()) said_.words.push_back({std::string(text), said_.errors.size()});
             return;
         }
-        if (line.level == Level::error && text.starts_with(caused_by)) return take_cause(line, text.substr(caused_by.size()));
+        if (line.level == Level::error && text.starts_with(caused_by))
+            return take_cause(line, text.substr(caused_by.size()));
         if (line.level == Level::error && (text.starts_with(' ') || text.starts_with('[')) && is_frame(text))
             return begin_frames();
         open({ErrorRecord::Form::logged, {std::string(text)}, {}, 0, std::string(line.at)}, Open::head);
@@ -210,9 +211,9 @@ private:
 
     Said said_;
     Open open_ = Open::none;
-    bool is_error_ = false;     ///< the open head is at ERR!
-    std::size_t leading_ = 0;   ///< lone errors right before the last one
-    std::size_t counted_ = 0;   ///< causes of anyhow so far
+    bool is_error_ = false;    ///< the open head is at ERR!
+    std::size_t leading_ = 0;  ///< lone errors right before the last one
+    std::size_t counted_ = 0;  ///< causes of anyhow so far
 };
 
 }  // namespace

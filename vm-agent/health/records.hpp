@@ -11,8 +11,10 @@ namespace eflow {
 struct ErrorRecord {
     enum class Form {
         fatal,     ///< the process ended with it: the message, `caused by: …`, a backtrace (aziotd/src/main.rs:20-33)
-        answered,  ///< a request was answered with it, and the process lives on: `!!! …` (each http/mod.rs to_http_error)
-        logged,    ///< a line of its own at WARN or ERR!, with what anyhow's `Caused by:` adds (edgelet-docker runtime.rs)
+        answered,  ///< a request was answered with it, and the process lives on: `!!! …` (each http/mod.rs
+                   ///< to_http_error)
+        logged,    ///< a line of its own at WARN or ERR!, with what anyhow's `Caused by:` adds (edgelet-docker
+                   ///< runtime.rs)
     };
     Form form = Form::logged;
     std::vector<std::string> chain;   ///< never empty
@@ -36,12 +38,12 @@ struct Said {
     std::vector<Word> words;
 };
 
-/// Reads journal entries of one service, oldest first, one line each. Lines of systemd's own and unknown ones are passed
-/// over; an error whose first lines were cut off is read from where it begins.
+/// Reads journal entries of one service, oldest first, one line each. Lines of systemd's own and unknown ones are
+/// passed over; an error whose first lines were cut off is read from where it begins.
 [[nodiscard]] Said read_said(const std::vector<std::string>& lines);
 
-/// The entry tells nothing that read_said looks at: a request, an answer that went well, a frame of a backtrace. Whoever
-/// reads a journal backwards need not keep it.
+/// The entry tells nothing that read_said looks at: a request, an answer that went well, a frame of a backtrace.
+/// Whoever reads a journal backwards need not keep it.
 [[nodiscard]] bool is_chatter(std::string_view line);
 
 /// The entry is at INFO and no answer with an error: it tells how things go, not what went wrong.

@@ -65,24 +65,12 @@ std::optional<Told> fault_in(const Observations& seen, const Findings& findings,
     return std::nullopt;
 }
 
-/// None of IoT Edge's services is there.
-bool is_not_installed(const Observations& seen) {
-    if (!seen.units.value) return false;
-    return std::all_of(aziot_services.begin(), aziot_services.end(), [&](const char* name) {
-        const UnitSeen* service = unit(seen, name);
-        return service != nullptr && service->load == "not-found";
-    });
-}
-
 bool has_trouble(const Findings& findings) {
     return gravest(findings) == Severity::failed;
 }
 
 /// What stands in the files, before anything is said of what runs; nothing when that decides.
 std::optional<Told> phase_of_files(const Observations& seen, const Findings& findings) {
-    if (is_not_installed(seen))
-        return Told{is_provisioned(seen) ? broken(seen) : Phase::not_provisioned, "IoT Edge is not installed",
-                    "Install IoT Edge: aziot-identity-service, aziot-edge and moby-engine."};
     if (auto told = fault_in(seen, findings, {"config."})) return told;
     const bool readable = seen.config.value.has_value();
     if (readable && !is_provisioned(seen) && !runs(container(seen, "edgeAgent")))
@@ -159,7 +147,15 @@ std::optional<Told> phase_without_hub(const Observations& seen, const Findings& 
     return Told{Phase::provisioning, link->summary, link->remedy};
 }
 
+/// Without IoT Edge nothing else is a cause; nothing when it is there.
+std::optional<Told> phase_of_installation(const Observations& seen, const Findings& findings) {
+    const Finding& first = findings.front();
+    if (first.id != "services.installed" || first.severity != Severity::failed) return std::nullopt;
+    return Told{is_provisioned(seen) ? broken(seen) : Phase::not_provisioned, first.summary, first.remedy};
+}
+
 Told phase_of(const Observations& seen, const Findings& findings, const Reasons& reasons) {
+    if (auto told = phase_of_installation(seen, findings)) return *told;
     if (auto told = phase_of_files(seen, findings)) return *told;
     if (const Diagnosis* met = reasons.registration(); met != nullptr && !reasons.tries_again())
         return {broken(seen), judge_registration(met).summary, "See cloud.registration."};
@@ -201,14 +197,16 @@ Verdict judge(const Observations& seen) {
     Journals journals = seen.journals;
     if (seen.config.value && !is_provisioned(seen)) journals.erase("aziot-identityd.service");
     const Reasons reasons = read_reasons(journals);
+    findings.push_back(judge_installation(seen));
     append(findings, judge_identity_area(seen));
     append(findings, seen.files);
     append(findings, judge_config_area(seen));
     append(findings, judge_services_area(seen, reasons));
-    append(findings, judge_modules_area(seen));
+    append(findings, judge_modules_area(seen, reasons));
     append(findings, judge_host_area(seen));
     append(findings, judge_cloud_area(seen, reasons));
-    verdict.is_refused = reasons.refused();
+    if (const auto units = troubled_units(seen, reasons); !units.empty())
+        verdict.consequence = reasons.consequence_of(units);
     Told told = phase_of(seen, findings, reasons);
     verdict.phase = told.phase;
     verdict.because = std::move(told.because);

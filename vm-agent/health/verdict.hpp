@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "shared/finding.hpp"
 #include "shared/report.hpp"
+#include "vm-agent/health/causes.hpp"
 #include "vm-agent/health/observations.hpp"
 
 namespace eflow {
@@ -14,7 +16,8 @@ struct Verdict {
     std::string because;
     std::string next;
     Findings findings;
-    bool is_refused = false;  ///< DPS or the hub said no, and waiting does not help
+    /// What the services that do not do their work mean for a change that was just made; nothing when all do.
+    std::optional<Consequence> consequence;
 };
 
 /// Pure. The rules of the phases are in product.md (Phases) of the design and in the README.

@@ -104,7 +104,7 @@ constexpr std::array<LabelRow, 17> of_label{{
     {"TSS2 PRIVATE KEY",
      {"it is a TSS2 key, wrapped by a TPM: only that TPM can use it, and keyd reads no such file", swapped,
       "Give a private key of the device as PEM, or let keyd use the TPM: a pkcs11: URI as identity_pk and pkcs11_lib_path in "
-      "config.toml, see https://azure.github.io/iot-identity-service/pkcs11/."}},
+      "config.toml."}},
     {"PGP PRIVATE KEY BLOCK", {"it is a PGP key", give_certificate, give_key}},
     {"PGP PUBLIC KEY BLOCK", {"it is a PGP key", give_certificate, give_key}},
     {"PGP MESSAGE", {"it is a PGP message", give_certificate, give_key}},

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "shared/failure.hpp"
+#include "shared/shell_quote.hpp"
 
 namespace eflow {
 
@@ -61,7 +62,7 @@ Bundle::Bundle(const std::string& given, std::optional<uid_t> caller) : folder_(
     if (status_.st_uid != 0 && status_.st_uid != geteuid() && status_.st_uid != caller)
         refuse("the bundle " + folder + " belongs to user " + std::to_string(status_.st_uid) +
                    ", who is neither root nor the one who runs this",
-               "Look at what is in it; then sudo chown -R root: " + folder + " and run this again.");
+               "Stage it again as root, or as the user who runs this; it is now: ls -ld " + shell_path(folder));
     if ((status_.st_mode & by_others) != 0)
         refuse("the bundle " + folder +
                    " can be written to by others than its owner, so anybody could have put there "

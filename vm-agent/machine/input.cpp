@@ -12,7 +12,7 @@
 namespace eflow {
 
 std::string remedy_for(const InputFile& file, const std::string& otherwise) {
-    return file.state == InputFile::State::not_readable
+    return file.state == InputFile::State::denied
                ? "This user may not read it: run the command as root (sudo), or as the file's owner."
                : otherwise;
 }
@@ -23,6 +23,8 @@ InputFile read_input(const std::string& path, std::size_t limit) {
     if (!file.valid()) {
         const int error = errno;
         if (error == ENOENT || error == ENOTDIR) return {State::missing, {}, "there is no such file"};
+        if (error == EACCES || error == EPERM)
+            return {State::denied, {}, "this user may not read it (" + std::string(std::strerror(error)) + ")"};
         return {State::not_readable, {}, std::strerror(error)};
     }
     return read_descriptor(file.get(), limit);

@@ -8,7 +8,14 @@ namespace eflow {
 
 /// A file that the user named. `why` says in words what kept it from being read.
 struct InputFile {
-    enum class State { read, missing, not_readable, not_a_file, too_large };
+    enum class State {
+        read,
+        missing,
+        denied,  ///< it may be there: this user may not read it, or not enter a directory on the way
+        not_readable,
+        not_a_file,
+        too_large
+    };
     State state = State::missing;
     SecretBytes bytes;
     std::string why;

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <iterator>
 #include <memory>
 
 #include <sys/uio.h>
 // Where in our sources an entry was made is nobody's business, and would put this file's name into the program.
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+
+#include "vm-agent/config/scrub.hpp"
+#include "vm-agent/health/records.hpp"
 
 namespace eflow {
 
@@ -29,6 +34,18 @@ std::string field_of(sd_journal* journal, const char* name, std::size_t longest 
     text.erase(0, std::min(text.size(), std::strlen(name) + 1));  // NAME=
     for (char& c : text)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    // C1 controls in UTF-8: some terminals obey them.
+    for (std::size_t i = 0; i + 1 < text.size(); ++i)
+        if (static_cast<unsigned char>(text[i]) == 0xc2 && static_cast<unsigned char>(text[i + 1]) >= 0x80 &&
+            static_cast<unsigned char>(text[i + 1]) <= 0x9f)
+            text[i] = text[i + 1] = ' ';
+    return text;
+}
+
+std::string cursor_of(sd_journal* journal) {
+    char* text = nullptr;
+    if (sd_journal_get_cursor(journal, &text) < 0) return {};
+    const std::unique_ptr<char, void (*)(void*)> owned(text, std::free);
     return text;
 }
 
@@ -78,22 +95,63 @@ Sight<std::vector<std::string>> read_unit_journal(const std::string& unit, std::
     return Lines::of(std::move(lines));
 }
 
-std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
-                                    std::chrono::system_clock::time_point since) {
-    std::vector<std::string> lines;
+const std::vector<std::string>& UnitJournals::read(const std::string& unit,
+                                                   std::chrono::system_clock::time_point since) {
+    Kept& kept = units_[unit];
+    const Stamp earliest = std::chrono::floor<std::chrono::microseconds>(since);
+    const auto old = std::find_if(kept.times.begin(), kept.times.end(), [&](Stamp at) { return at >= earliest; });
+    kept.lines.erase(kept.lines.begin(), kept.lines.begin() + (old - kept.times.begin()));
+    kept.times.erase(kept.times.begin(), old);
+
     sd_journal* opened = nullptr;
-    if (sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY) < 0) return lines;
+    if (sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY) < 0) return kept.lines;
     const std::unique_ptr<sd_journal, CloseJournal> journal(opened);
-    const std::string match = "_SYSTEMD_UNIT=" + unit;
-    if (sd_journal_add_match(opened, match.data(), match.size()) < 0 || sd_journal_seek_tail(opened) < 0) return lines;
-    const auto earliest = std::chrono::duration_cast<std::chrono::microseconds>(since.time_since_epoch()).count();
-    while (lines.size() < count && sd_journal_previous(opened) > 0) {
+    const bool is_socket = unit.ends_with(".socket");
+    const std::string match = (is_socket ? "UNIT=" : "_SYSTEMD_UNIT=") + unit;
+    if (sd_journal_add_match(opened, match.data(), match.size()) < 0 ||
+        (is_socket && sd_journal_add_match(opened, "_PID=1", 0) < 0) || sd_journal_seek_tail(opened) < 0)
+        return kept.lines;
+
+    std::vector<std::string> lines;
+    std::vector<Stamp> times;
+    std::string newest;
+    const auto end = std::chrono::steady_clock::now() + patience;
+    std::size_t starts = 0;
+    bool met = false;  // what was read before
+    for (std::size_t scanned = 0; scanned < most_scanned && lines.size() < most_kept && starts < 2; ++scanned) {
+        if (sd_journal_previous(opened) <= 0) break;
+        if (newest.empty()) newest = cursor_of(opened);
+        met = !kept.cursor.empty() && sd_journal_test_cursor(opened, kept.cursor.c_str()) > 0;
         std::uint64_t stamp = 0;
-        if (sd_journal_get_realtime_usec(opened, &stamp) >= 0 && stamp < static_cast<std::uint64_t>(earliest)) break;
-        lines.push_back(field_of(opened, "MESSAGE"));
+        const bool is_dated = sd_journal_get_realtime_usec(opened, &stamp) >= 0;
+        const Stamp at{std::chrono::microseconds(is_dated ? stamp : 0)};
+        if (met || (is_dated && at < earliest)) break;
+        std::string line = field_of(opened, "MESSAGE");
+        if (!is_chatter(line)) {
+            starts += is_start(line) ? 1 : 0;
+            lines.push_back(without_secret_forms(line));
+            times.push_back(at);
+        }
+        if (std::chrono::steady_clock::now() >= end) break;
     }
     std::reverse(lines.begin(), lines.end());
-    return lines;
+    std::reverse(times.begin(), times.end());
+    if (!newest.empty()) kept.cursor = newest;
+    if (!met) {
+        kept.lines.clear();
+        kept.times.clear();
+    }
+    kept.lines.insert(kept.lines.end(), std::make_move_iterator(lines.begin()), std::make_move_iterator(lines.end()));
+    kept.times.insert(kept.times.end(), times.begin(), times.end());
+    const auto surplus = static_cast<std::ptrdiff_t>(kept.lines.size() - std::min(kept.lines.size(), most_kept));
+    kept.lines.erase(kept.lines.begin(), kept.lines.begin() + surplus);
+    kept.times.erase(kept.times.begin(), kept.times.begin() + surplus);
+    return kept.lines;
+}
+
+std::vector<std::string> last_lines(const std::string& unit, std::chrono::system_clock::time_point since) {
+    UnitJournals journals;
+    return journals.read(unit, since);
 }
 
 bool log_to_journal(int priority, const std::string& message,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,10 +10,31 @@
 
 namespace eflow {
 
-/// The last `count` lines of a unit's journal since `since`, oldest first, control characters replaced. Empty when
-/// there is no journal or it may not be read: what a service said last helps, but nothing depends on it.
-std::vector<std::string> last_lines(const std::string& unit, std::size_t count,
-                                    std::chrono::system_clock::time_point since = {});
+/// The journals of units as far as they say how things went, kept from look to look so that only new entries are read.
+/// Of a service its own lines, of a socket what systemd says of it. Requests, answers that went well and frames without a
+/// name are left out (health/records.hpp); what remains is without secrets and printable. Reading goes back over two
+/// starts of the service, so that its last error is whole, or to one of the bounds.
+class UnitJournals {
+public:
+    static constexpr std::size_t most_kept = 200;
+    static constexpr std::size_t most_scanned = 4000;
+    static constexpr std::chrono::milliseconds patience{200};
+
+    /// The lines since `since`, oldest first. Empty when there is no journal or it may not be read: what a service said
+    /// last helps, but nothing depends on it.
+    const std::vector<std::string>& read(const std::string& unit, std::chrono::system_clock::time_point since = {});
+
+private:
+    struct Kept {
+        std::vector<std::string> lines;
+        std::vector<Stamp> times;  ///< of each
+        std::string cursor;        ///< of the newest entry that was looked at
+    };
+    std::map<std::string, Kept> units_;
+};
+
+/// The same, for one look.
+std::vector<std::string> last_lines(const std::string& unit, std::chrono::system_clock::time_point since = {});
 
 /// The last `count` entries of a unit, and of what systemd says of it, oldest first, each with its time (UTC), priority
 /// and identifier in front, control characters replaced, a message cut at 16 KiB. Reading ends after `patience` with what

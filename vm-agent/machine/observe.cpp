@@ -6,7 +6,6 @@
 
 #include "shared/failure.hpp"
 #include "vm-agent/config/engine_address.hpp"
-#include "vm-agent/config/file_uri.hpp"
 #include "vm-agent/config/judge.hpp"
 #include "vm-agent/config/material.hpp"
 #include "vm-agent/machine/bus.hpp"
@@ -26,8 +25,8 @@ namespace {
 
 constexpr std::size_t largest_file = 1024 * 1024;
 constexpr std::chrono::seconds docker_deadline{3};
-constexpr std::size_t lines_read = 200;
 constexpr std::size_t agent_lines = 500;
+constexpr std::chrono::minutes recent{10};
 constexpr auto daemon_json_path = "/etc/docker/daemon.json";
 
 Sight<FileSeen> see_file(const Tree& tree, const std::string& path) {
@@ -49,13 +48,27 @@ Sight<std::optional<SecretBytes>> see_key(const Tree& tree, const std::string& p
     }
 }
 
-/// The identity that config.toml names; where that may not be read, the one that was placed, when there is just one.
-void find_identity(const Tree& tree, Observations& seen) {
+CredentialSeen credential_at(const NamedCredential& named) {
+    return {named.use, named.table, named.cert_path.value_or(""), named.pk_path.value_or(""), {}, {}};
+}
+
+/// What config.toml names: the device's identity, and every other pair and bundle. Where it may not be read, the
+/// identity that was placed, when there is just one.
+void find_material(const Tree& tree, const Material& material, Observations& seen) {
     if (seen.config.value) {
-        const auto provisioning = read_provisioning(seen.config.value->text);
-        if (!provisioning) return;
-        seen.certificate_path = path_of_file_uri(provisioning->identity_cert.value_or("")).value_or("");
-        seen.key_path = path_of_file_uri(provisioning->identity_pk.value_or("")).value_or("");
+        bool identity = false;
+        for (const auto& named : material.credentials) {
+            const bool is_identity =
+                named.use == CredentialUse::dps_identity || named.use == CredentialUse::manual_identity;
+            if (!is_identity) {
+                seen.credentials.push_back(credential_at(named));
+            } else if (!identity) {
+                seen.certificate_path = named.cert_path.value_or("");
+                seen.key_path = named.pk_path.value_or("");
+                identity = true;
+            }
+        }
+        seen.trust_bundle_path = material.trust_bundle_cert_path.value_or("");
         return;
     }
     try {
@@ -65,6 +78,25 @@ void find_identity(const Tree& tree, Observations& seen) {
         if (placed.size() == 1) seen.certificate_path = std::string(places::certificates) + "/" + placed.front();
     } catch (const Failure&) {
         // Not even that may be seen; the reason for config.toml says enough.
+    }
+}
+
+/// Owners, modes and readers of what was found, and whether IoT Edge's users are there at all.
+void observe_access(const Tree& tree, Observations& seen) {
+    try {
+        const UserTable users = read_users(tree);
+        seen.missing_users = Sight<std::vector<std::string>>::of(missing_users(users));
+        if (!seen.config.value) {
+            seen.files.push_back(
+                skipped("files.owner-and-mode", "Owners, modes and readers were not judged", seen.config.why));
+            return;
+        }
+        if (const auto status = seen.key_path.empty() ? std::nullopt : tree.status(seen.key_path))
+            seen.key_access = access_text(users, *status);
+        seen.files = judge_files(tree, users,
+                                 seen.config.value->present ? std::optional(seen.config.value->text) : std::nullopt);
+    } catch (const Failure& failure) {
+        seen.files.push_back(skipped("files.owner-and-mode", "The files could not be judged", failure.what()));
     }
 }
 
@@ -95,6 +127,18 @@ void observe_engine(Observations& seen, const std::string& socket) {
     if (agent.link.state == HubLink::State::silent) agent.link = known.link;
     if (!agent.deployment) agent.deployment = known.deployment;
     if (agent.ending.empty() && !agent_runs) agent.ending = known.ending;
+}
+
+/// The device has its identity, no service is failing, and edgeAgent runs as far as that can be seen: nothing asks for a
+/// reason.
+bool has_come_up(const Observations& seen) {
+    if (!seen.device_info.value || !seen.device_info.value->has_value()) return false;
+    for (const auto& unit : *seen.units.value)
+        if (unit.active == "failed" || unit.sub == "auto-restart") return false;
+    if (!seen.containers.value) return true;
+    return std::any_of(seen.containers.value->begin(), seen.containers.value->end(), [](const ContainerSeen& one) {
+        return one.name == "edgeAgent" && one.state == "running";
+    });
 }
 
 }  // namespace
@@ -165,8 +209,19 @@ void observe_files(const Tree& tree, Observations& seen) {
     seen.is_eflow_vm = is_eflow_vm(tree, seen.hostnames.machine);
     seen.certificate_path.clear();
     seen.key_path.clear();
+    seen.key_access.clear();
+    seen.credentials.clear();
+    seen.trust_bundle_path.clear();
     seen.files.clear();
-    find_identity(tree, seen);
+    seen.missing_users = {};
+    find_material(tree, named, seen);
+    for (auto& one : seen.credentials) {
+        one.certificate = one.certificate_path.empty() ? Sight<FileSeen>::unseen("config.toml names no file")
+                                                       : see_file(tree, one.certificate_path);
+        one.key = Sight<std::optional<SecretBytes>>::unseen("not looked at");
+    }
+    seen.trust_bundle = seen.trust_bundle_path.empty() ? Sight<FileSeen>::unseen("config.toml names no file")
+                                                       : see_file(tree, seen.trust_bundle_path);
     if (seen.certificate_path.empty())
         seen.certificate = Sight<FileSeen>::unseen("no certificate file is known");
     else
@@ -177,26 +232,37 @@ void observe_files(const Tree& tree, Observations& seen) {
         seen.applied = {false, failure.what(), {}};
     }
     observe_changes(tree, seen);
-    try {
-        if (seen.config.value) seen.files = judge_files(tree, read_users(tree), seen.certificate_path, seen.key_path);
-    } catch (const Failure& failure) {
-        seen.files.push_back(skipped("files.owner-and-mode", "The files could not be judged", failure.what()));
-    }
+    observe_access(tree, seen);
     if (tree.live()) seen.disks = observe_disks(disks_watched());
 }
 
-void observe_logs(Observations& seen) {
+void observe_logs(Observations& seen, UnitJournals& journals) {
     seen.journals.clear();
-    // What it said of a configuration that was taken back, or taken off, is not about this one.
+    // What was said of a configuration that was taken back, or taken off, is not about this one.
     const auto settled = std::chrono::time_point_cast<std::chrono::system_clock::duration>(seen.settled);
+    const auto since_applied = std::max(seen.applied.since, settled);
     const auto provisioning = read_provisioning(seen.config.value ? seen.config.value->text : std::string());
-    if (!seen.config.value || (provisioning && provisioning->source != "none"))
-        seen.journals["aziot-identityd.service"] =
-            last_lines("aziot-identityd.service", lines_read, std::max(seen.applied.since, settled));
+    const bool is_provisioned = !seen.config.value || (provisioning && provisioning->source != "none");
+    const bool is_up = seen.units.value && has_come_up(seen);
+    // A service that has been well for long has much to say, and nothing of this.
+    std::chrono::system_clock::time_point begin = since_applied;
+    if (is_up) begin = std::max(begin, std::chrono::system_clock::now() - recent);
+    const auto read = [&](const std::string& unit, std::chrono::system_clock::time_point since) {
+        const auto& lines = journals.read(unit, since);
+        if (!lines.empty()) seen.journals[unit] = lines;
+    };
+    if (is_provisioned) read(aziot_services[1], begin);
     if (!seen.units.value) return;
-    for (const auto& unit : *seen.units.value)
+    for (const auto& unit : *seen.units.value) {
+        if (unit.name == docker_service || unit.name == aziot_services[1]) continue;
+        const bool is_socket = unit.name.ends_with(".socket");
         if (unit.active == "failed" || unit.sub == "auto-restart")
-            if (auto lines = last_lines(unit.name, lines_read); !lines.empty()) seen.journals[unit.name] = std::move(lines);
+            read(unit.name, {});
+        else if (!is_up && !is_socket && unit.active != "inactive")
+            read(unit.name, since_applied);
+        else if (!is_up && is_socket && unit.active == "inactive")
+            read(unit.name, {});
+    }
 }
 
 Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree) {
@@ -212,6 +278,7 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
     seen.live = tree.live();
     observe_files(tree, seen);
     seen.key = see_key(tree, seen.key_path);
+    for (auto& one : seen.credentials) one.key = see_key(tree, one.key_path);
     if (!seen.live) {
         const std::string why = "below --root no service is looked at";
         seen.units = Sight<std::vector<UnitSeen>>::unseen(why);
@@ -232,7 +299,8 @@ Observations observe(const Tree& tree, Instant now, const ObservationPoints& poi
     observe_engine(seen, engine_socket(seen, points));
     seen.device_info = observe_device_info(tree);
     seen.clock = observe_clock();
-    observe_logs(seen);
+    UnitJournals journals;
+    observe_logs(seen, journals);
     return seen;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "vm-agent/health/observations.hpp"
+#include "vm-agent/machine/journal.hpp"
 #include "vm-agent/placement/tree.hpp"
 
 namespace eflow {
@@ -37,8 +38,10 @@ std::vector<std::string> watched_units();
 /// (docker.socket), and looking must change nothing.
 std::optional<std::string> why_engine_rests(const Observations& seen);
 
-/// Last lines of the units that are not well, and what identityd says of DPS.
-void observe_logs(Observations& seen);
+/// What the services say of how things went: identityd always, and, while the device is not up, those that keep their
+/// reasons from their clients, those that are not well, and systemd on sockets that do not listen. The rest of `seen` is
+/// there already.
+void observe_logs(Observations& seen, UnitJournals& journals);
 
 /// What identityd wrote down of its registration.
 Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,6 @@ struct UnitOutcome {
     std::string result;                   ///< Service Result: success, exit-code, signal, …
     int exit_status = 0;                  ///< ExecMainStatus
     unsigned restarts = 0;                ///< NRestarts
-    std::vector<std::string> last_lines;  ///< of its journal, when it failed
 
     [[nodiscard]] bool failed() const;
 };
@@ -28,6 +28,7 @@ struct ApplyOutcome {
     bool timed_out = false;
     std::string output;  ///< standard output and error, as captured, at most 64 KiB
     std::vector<UnitOutcome> units;
+    std::map<std::string, std::vector<std::string>> journals;  ///< by unit, since the apply began; when one has failed
 
     [[nodiscard]] bool ok() const;
     /// What went wrong in words, for the report; empty when ok.

@@ -22,7 +22,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t output_limit = 64 * 1024;
-constexpr std::size_t lines_told = 200;
 
 bool is_aziot(std::string_view unit) {
     return unit.starts_with("aziot-") && (unit.ends_with(".service") || unit.ends_with(".socket"));
@@ -115,19 +114,21 @@ std::vector<UnitOutcome> outcomes(sd_bus* bus, const JobWatch& jobs) {
     for (const UnitSeen& seen : observe_units(bus, {aziot_services.begin(), aziot_services.end()}).units) {
         if (seen.load == "not-found") continue;
         all.push_back({seen.name, jobs.result_of(seen.name), seen.active, seen.sub, seen.result, seen.exit_status,
-                       seen.restarts, {}});
+                       seen.restarts});
     }
     return all;
 }
 
-/// The last lines without the frames of a backtrace and requests.
+/// The last error with its causes; the last lines where there is none.
 std::vector<std::string> told_lines(const std::vector<std::string>& lines) {
     constexpr std::size_t most = 20;
-    std::vector<std::string> told;
-    for (auto line = lines.rbegin(); line != lines.rend() && told.size() < most; ++line)
-        if (!is_chatter(*line)) told.push_back(*line);
-    std::reverse(told.begin(), told.end());
-    return told;
+    Said said = read_said(lines);
+    if (!said.errors.empty()) {
+        ErrorRecord& last = said.errors.back();
+        last.before.insert(last.before.end(), last.chain.begin(), last.chain.end());
+        return std::move(last.before);
+    }
+    return {lines.end() - static_cast<std::ptrdiff_t>(std::min(lines.size(), most)), lines.end()};
 }
 
 bool any_failed(const std::vector<UnitOutcome>& units) {
@@ -159,7 +160,8 @@ std::string ApplyOutcome::why() const {
         if (!unit.job.empty() && unit.job != "done") text += ", its job ended as " + unit.job;
         if (unit.exit_status != 0) text += ", exit status " + std::to_string(unit.exit_status);
         text += "\n";
-        for (const auto& line : told_lines(unit.last_lines)) text += "  " + line + "\n";
+        if (const auto journal = journals.find(unit.unit); journal != journals.end())
+            for (const auto& line : told_lines(journal->second)) text += "  " + line + "\n";
     }
     while (text.ends_with('\n')) text.pop_back();
     return text;
@@ -218,8 +220,9 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
         } while (!any_failed(outcome.units) && Clock::now() < settled && jobs.process(settled));
     }
     outcome.units = outcomes(bus.get(), jobs);
-    for (auto& unit : outcome.units)
-        if (unit.failed()) unit.last_lines = last_lines(unit.unit, lines_told, begun);
+    if (any_failed(outcome.units))
+        for (const auto& unit : outcome.units)
+            if (auto lines = last_lines(unit.unit, begun); !lines.empty()) outcome.journals[unit.unit] = std::move(lines);
     return outcome;
 }
 

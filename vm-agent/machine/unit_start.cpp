@@ -112,7 +112,11 @@ UnitStart restart_unit(const std::string& unit, std::chrono::seconds timeout, co
                       "Look at the unit: systemctl status " + unit);
     UnitStart start = look(bus.get(), unit);
     start.job = result;
-    if (!start.ok()) start.last_lines = last_lines(unit, lines_told, begun);
+    if (!start.ok()) {
+        start.last_lines = last_lines(unit, begun);
+        if (start.last_lines.size() > lines_told)
+            start.last_lines.erase(start.last_lines.begin(), start.last_lines.end() - lines_told);
+    }
     return start;
 }
 

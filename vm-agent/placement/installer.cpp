@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "shared/failure.hpp"
+#include "shared/shell_quote.hpp"
 #include "vm-agent/placement/atomic_file.hpp"
 #include "vm-agent/placement/decide.hpp"
 #include "vm-agent/placement/errors.hpp"
@@ -92,7 +93,7 @@ void remove_below(int parent, const std::string& name, const std::string& shown,
     if (errno != EISDIR && errno != EPERM) throw system_failure("cannot remove", shown, errno);
     if (depth > deepest)
         throw Failure(ExitCode::machine_lacks, shown + " has folders in folders without end",
-                      "Look into it, then remove it by hand: rm -r " + shown);
+                      "Look into it, then move it away: ls -l " + shell_path(shown));
     const int opened = openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (opened < 0) throw system_failure("cannot remove", shown, errno);
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(opened), closedir);

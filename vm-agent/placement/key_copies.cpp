@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "shared/failure.hpp"
+#include "shared/shell_quote.hpp"
 #include "vm-agent/identity/pem.hpp"
 #include "vm-agent/placement/atomic_file.hpp"
 #include "vm-agent/placement/decide.hpp"
@@ -172,7 +173,7 @@ Findings remove_copies(const Tree& tree, const UserTable& users, const KeyCopies
                                users.group_name(opened->status.st_gid), octal(opened->status.st_mode & 07777)});
         } catch (const Failure& failure) {
             findings.push_back(warning("files.no-stray-keys", "A copy of the private key could not be removed",
-                                       failure.what(), "Remove it by hand: sudo shred -u " + path));
+                                       failure.what(), "See who may read it: ls -l " + shell_path(path)));
         }
     }
     return findings;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include <fcntl.h>
@@ -105,6 +106,12 @@ bool History::append(const std::vector<HistoryEntry>& entries) const {
     const ssize_t written = write(file, text.data(), text.size());
     close(file);
     return written == static_cast<ssize_t>(text.size());
+}
+
+std::optional<std::string> History::obstacle() const {
+    for (const auto& path : {older_file(), current_file()})
+        if (access(path.c_str(), R_OK) != 0 && errno != ENOENT) return path + ": " + std::strerror(errno);
+    return std::nullopt;
 }
 
 std::vector<HistoryEntry> History::read(Stamp since) const {

@@ -38,6 +38,9 @@ public:
     /// Everything at or after `since`, oldest first.
     [[nodiscard]] std::vector<HistoryEntry> read(Stamp since) const;
 
+    /// Why what is there may not be read, in errno's words behind its path; nothing when it may, or nothing is there.
+    [[nodiscard]] std::optional<std::string> obstacle() const;
+
     [[nodiscard]] std::string current_file() const { return folder_ + "/history.jsonl"; }
 
 private:

@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "shared/failure.hpp"
+#include "vm-agent/health/check.hpp"
 #include "vm-agent/health/horizon.hpp"
 #include "vm-agent/health/summary.hpp"
 #include "vm-agent/machine/footprint.hpp"
@@ -110,6 +111,7 @@ Watcher::Watcher(boost::asio::io_context& loop, const Tree& tree, WatchOptions o
           look_around();
           judge_soon();
       }),
+      journal_(loop, {aziot_services.begin(), aziot_services.end()}, [this] { look_at_logs_soon(); }),
       judge_timer_(loop),
       first_timer_(loop),
       log_timer_(loop),
@@ -220,7 +222,7 @@ void Watcher::look_at_logs_soon() {
         log_timer_.async_wait([this, again](const boost::system::error_code& cancelled) {
             if (cancelled) return;
             const auto told = seen_.journals;
-            observe_logs(seen_);
+            observe_logs(seen_, journals_);
             if (told != seen_.journals) judge_soon();
             if (++log_looks_ < journal_looks) again(again);
         });
@@ -238,9 +240,17 @@ void Watcher::look_around() {
     if (now - probed_at_ >= longest_round) {
         engine_.probe();
         probed_at_ = now;
+        look_at_strays();
     }
     if (memory_failed_) save_memory_soon();
     expect_disks();
+}
+
+/// Nothing tells of what comes and goes in /tmp and in homes: it is looked at with the hourly round.
+void Watcher::look_at_strays() {
+    const Findings told = seen_.files;
+    observe_files(tree_, seen_);
+    if (told != seen_.files) judge_soon();
 }
 
 /// The next round comes before any disk could be full at the fastest it may plausibly fill, and once an hour at least.
@@ -283,6 +293,7 @@ void Watcher::judge_and_tell() {
     ++counters_.judgements;
     seen_.now = std::chrono::time_point_cast<std::chrono::seconds>(now());
     Verdict verdict = judge(seen_);
+    journal_.follow(tree_.live() && is_provisioned(seen_) && !is_up(seen_));
     const auto stage = expiry_stage(seen_);
     // Until both have answered once, a verdict would only say that they have not.
     const auto waited = std::chrono::steady_clock::now() - begun_steady_;

@@ -20,6 +20,7 @@
 #include "vm-agent/watch/engine_source.hpp"
 #include "vm-agent/watch/file_source.hpp"
 #include "vm-agent/watch/history.hpp"
+#include "vm-agent/watch/journal_source.hpp"
 #include "vm-agent/watch/metrics.hpp"
 #include "vm-agent/watch/metrics_server.hpp"
 #include "vm-agent/watch/sightings.hpp"
@@ -59,6 +60,7 @@ private:
     void look_at_files();
     void look_at_logs_soon();
     void look_around();
+    void look_at_strays();
     void expect_disks();
 
     void judge_soon();
@@ -79,10 +81,12 @@ private:
     History history_;
     Sightings sightings_;
     Observations& seen_;  ///< of sightings_
+    UnitJournals journals_;  ///< what was read of them
     BusSource bus_;
     EngineSource engine_;
     FileSource files_;
     ClockSource clock_;
+    JournalSource journal_;
     boost::asio::steady_timer judge_timer_;
     boost::asio::steady_timer first_timer_;  ///< until the first verdict is told
     boost::asio::steady_timer log_timer_;

@@ -72,7 +72,7 @@ TEST_F(Provision, ANewHostnameIsRefusedWhileThereAreModules) {
         ASSERT_NE(finding, report.findings.end());
         EXPECT_EQ(finding->severity, Severity::failed);
         EXPECT_THAT(finding->summary, HasSubstr("from 'gw-1' to 'gw-2'"));
-        EXPECT_THAT(finding->remedy, HasSubstr("docker rm -f"));
+        EXPECT_THAT(finding->remedy, HasSubstr("docker ps -a -f label="));
     }
     EXPECT_EQ(services_.applies, 1);
     EXPECT_EQ(provision("a", {"--hostname", "gw-1"}).exit_code, ExitCode::done);

@@ -26,6 +26,20 @@ registration_id = "device-1"
 certificate = "/c.pem"
 private_key = "/k.pem"
 )";
+    constexpr auto by_hand = R"([provisioning]
+source = "manual"
+iothub_hostname = "plant7.azure-devices.net"
+device_id = "saw-3"
+[provisioning.authentication]
+method = "x509"
+identity_cert = "file:///var/aziot/certs/device-id-01234567.cert.pem"
+identity_pk = "file:///var/aziot/secrets/device-id-01234567.key.pem"
+)";
+    static const Pair expired = [] {
+        Wish wish;
+        wish.not_after = now - 1h;
+        return make(wish, &Identities::all().intermediate);
+    }();
     const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
         return text.replace(text.find(from), from.size(), to);
     };
@@ -330,13 +344,105 @@ private_key = "/k.pem"
          degraded,
          {{"files.readable-by-aziotks", failed}}},
         {"an old key lies about",
-         {file_finding(eflow::warning("files.no-stray-keys", "A private key lies about", "/tmp/k.pem", "shred -u"))},
+         {file_finding(eflow::warning("files.no-stray-keys", "A private key lies about", "/tmp/k.pem", "ls -l"))},
          running,
          {{"files.no-stray-keys", warning}}},
         {"everybody can read an old key",
-         {file_finding(eflow::failed("files.no-stray-keys", "A private key lies about", "/tmp/k.pem", "shred -u"))},
+         {file_finding(eflow::failed("files.no-stray-keys", "A private key lies about", "/var/aziot/k", "ls -l"))},
          degraded,
          {{"files.no-stray-keys", failed}}},
+        {"identityd cannot read the payload",
+         {file_finding(eflow::failed("files.readable-by-aziotid", "aziotid cannot read the DPS payload", "0600", "ls -l"))},
+         degraded,
+         {{"files.readable-by-aziotid", failed}}},
+        {"keyd has made a key in the place of the device's own",
+         {material([&] {
+              return std::pair(all.leaf.pem() + all.intermediate.pem(), make({.key = "RSA-2048"}).key_pem());
+          }),
+          [](Observations& seen) { seen.key_access = "0644 aziotks:aziotks"; }},
+         degraded,
+         {{"identity.key-matches", failed}},
+         {"IoT Edge has replaced the device's private key", "a copy of the device's key"}},
+
+        {"a device on a certificate by hand, of any name",
+         {config_text(by_hand), leaf([](Wish& wish) { wish.common_name = "any name: saw 3"; })},
+         running,
+         {{"identity.current", ok},
+          {"identity.cn-valid", skipped},
+          {"identity.cn-matches-registration-id", skipped}}},
+        {"a device on a certificate by hand that has expired",
+         {config_text(by_hand), expires_in(-day)},
+         degraded,
+         {{"identity.current", failed}}},
+
+        {"the Edge CA is sound",
+         {edge_ca(all.intermediate.pem(), all.intermediate.key_pem())},
+         running,
+         {{"identity.edge-ca", ok}}},
+        {"the Edge CA's key is not looked at",
+         {edge_ca(all.intermediate.pem(), std::nullopt)},
+         running,
+         {{"identity.edge-ca", ok}}},
+        {"the Edge CA is a leaf",
+         {edge_ca(all.leaf.pem(), all.leaf.key_pem())},
+         degraded,
+         {{"identity.edge-ca", failed}}},
+        {"the Edge CA has another key",
+         {edge_ca(all.intermediate.pem(), all.leaf.key_pem())},
+         degraded,
+         {{"identity.edge-ca", failed}}},
+        {"the Edge CA does not exist",
+         {edge_ca(std::nullopt, std::nullopt)},
+         degraded,
+         {{"identity.edge-ca", failed}},
+         {"/var/aziot/certs/edge-ca.pem"}},
+        {"the Edge CA has expired",
+         {[&](Observations& seen) {
+             Wish wish = Wish::authority("Edge CA");
+             wish.not_after = now - 1h;
+             const Pair pair = make(wish, &all.root);
+             edge_ca(pair.pem(), pair.key_pem())(seen);
+         }},
+         degraded,
+         {{"identity.edge-ca", failed}}},
+        {"the local CA is a leaf",
+         {credential(CredentialUse::local_ca, all.leaf.pem(), all.leaf.key_pem())},
+         degraded,
+         {{"identity.local-ca", failed}}},
+        {"the local CA is sound",
+         {credential(CredentialUse::local_ca, all.intermediate.pem(), all.intermediate.key_pem())},
+         running,
+         {{"identity.local-ca", ok}}},
+        {"the EST client is sound",
+         {credential(CredentialUse::est_identity, all.leaf.pem(), all.leaf.key_pem())},
+         running,
+         {{"identity.est-client", ok}}},
+        {"the EST client's key is another's",
+         {credential(CredentialUse::est_identity, all.leaf.pem(), all.root.key_pem())},
+         degraded,
+         {{"identity.est-client", failed}}},
+        {"the EST client's identity is not there yet, and a bootstrap identity is",
+         {credential(CredentialUse::est_identity, std::nullopt, std::nullopt),
+          credential(CredentialUse::est_bootstrap, all.leaf.pem(), all.leaf.key_pem())},
+         running,
+         {{"identity.est-client", ok}}},
+        {"the EST bootstrap identity has expired after its purpose was served",
+         {credential(CredentialUse::est_identity, all.leaf.pem(), all.leaf.key_pem()),
+          credential(CredentialUse::est_bootstrap, expired.pem(), expired.key_pem())},
+         running,
+         {{"identity.est-client", warning}}},
+        {"the EST bootstrap identity has expired before it could be used",
+         {credential(CredentialUse::est_identity, std::nullopt, std::nullopt),
+          credential(CredentialUse::est_bootstrap, expired.pem(), expired.key_pem())},
+         degraded,
+         {{"identity.est-client", failed}}},
+        {"the trust bundle is sound", {trust_bundle(all.root.pem())}, running, {{"identity.trust-bundle", ok}}},
+        {"the trust bundle is empty", {trust_bundle("")}, degraded, {{"identity.trust-bundle", failed}}},
+        {"the trust bundle does not exist",
+         {trust_bundle(std::nullopt)},
+         degraded,
+         {{"identity.trust-bundle", failed}},
+         {"/var/aziot/certs/root.pem"}},
     };
 }
 

@@ -218,7 +218,7 @@ std::vector<Situation> situations_of_machines() {
          {hostnames("gw-new", "plant7-gw-03", "gw-new"), not_applied("00-super.toml is older than config.toml")},
          degraded,
          {{"config.applied", failed}},
-         {"from 'plant7-gw-03' to 'gw-new'", "docker rm -f", "Keep hostname = \"plant7-gw-03\""}},
+         {"from 'plant7-gw-03' to 'gw-new'", "docker ps -a -f label=", "Keep hostname = \"plant7-gw-03\""}},
         {"the hostname was changed by hand before there was a module",
          {unregistered(), hostnames("gw-new", "plant7-gw-03", "gw-new"), not_applied("older")},
          not_provisioned,

@@ -62,24 +62,27 @@ TEST(Records, WhatSystemdSaysAndTheNextStartEndARecord) {
     const Said said = read_said(lines);
     ASSERT_EQ(said.errors.size(), 2U);
     EXPECT_THAT(said.errors[0].chain, ElementsAre("service encountered an error", "DPS client error", "timed out"));
-    EXPECT_THAT(said.errors[1].chain, ElementsAre("service encountered an error", "Key client error", "internal error"));
+    EXPECT_THAT(said.errors[1].chain,
+                ElementsAre("service encountered an error", "Key client error", "internal error"));
 }
 
 TEST(Records, ARecordWhoseBeginningIsCutOffIsReadFromWhereItBegins) {
-    const Said said = read_said({logged("ERR!", "caused by: DPS client error"), logged("ERR!", "caused by: Unauthorized"),
-                                 "   1: <unknown>"});
+    const Said said = read_said(
+        {logged("ERR!", "caused by: DPS client error"), logged("ERR!", "caused by: Unauthorized"), "   1: <unknown>"});
     ASSERT_EQ(said.errors.size(), 1U);
     EXPECT_THAT(said.errors[0].chain, ElementsAre("DPS client error", "Unauthorized"));
     EXPECT_THAT(read_said({"   7: <unknown>", "   8: <unknown>"}).errors, IsEmpty());
 }
 
 TEST(Records, ACauseOfSeveralLinesStaysOne) {
-    const Said said = read_said({logged("ERR!", "could not read config"),
-                                 logged("ERR!", "caused by: could not read config from /etc/aziot/certd/config.d/x.toml"),
-                                 logged("ERR!", "caused by: TOML parse error at line 1, column 5"), "  |", "1 | id = =",
-                                 "  |      ^", "invalid key", logged("ERR!", "   0: <unknown>"), "   1: <unknown>"});
+    const Said said =
+        read_said({logged("ERR!", "could not read config"),
+                   logged("ERR!", "caused by: could not read config from /etc/aziot/certd/config.d/x.toml"),
+                   logged("ERR!", "caused by: TOML parse error at line 1, column 5"), "  |", "1 | id = =", "  |      ^",
+                   "invalid key", logged("ERR!", "   0: <unknown>"), "   1: <unknown>"});
     ASSERT_EQ(said.errors.size(), 1U);
-    EXPECT_THAT(said.errors[0].chain.back(), ::testing::StartsWith("TOML parse error at line 1, column 5\n  |\n1 | id"));
+    EXPECT_THAT(said.errors[0].chain.back(),
+                ::testing::StartsWith("TOML parse error at line 1, column 5\n  |\n1 | id"));
     EXPECT_THAT(said.errors[0].chain.back(), ::testing::EndsWith("invalid key"));
 }
 
@@ -99,44 +102,47 @@ TEST(Records, ARequestAnsweredWithAnErrorIsARecordWithItsStatus) {
 }
 
 TEST(Records, LoneErrorsBelongToTheOneTheyLeadTo) {
-    const Said keyd = read_said({logged("INFO", "<-- GET /key/a?api-version=2021-05-01 {}"),
-                                 logged("ERR!", "Permission denied (os error 13)"), logged("ERR!", "!!! internal error"),
-                                 logged("ERR!", "!!! caused by: could not generate key"),
-                                 logged("ERR!", "!!! caused by: could not create key: AZIOT_KEYS_RC_ERR_EXTERNAL"),
-                                 logged("INFO", "--> 500 {}")});
+    const Said keyd = read_said(
+        {logged("INFO", "<-- GET /key/a?api-version=2021-05-01 {}"), logged("ERR!", "Permission denied (os error 13)"),
+         logged("ERR!", "!!! internal error"), logged("ERR!", "!!! caused by: could not generate key"),
+         logged("ERR!", "!!! caused by: could not create key: AZIOT_KEYS_RC_ERR_EXTERNAL"),
+         logged("INFO", "--> 500 {}")});
     ASSERT_EQ(keyd.errors.size(), 1U);
     EXPECT_THAT(keyd.errors[0].before, ElementsAre("Permission denied (os error 13)"));
     EXPECT_EQ(keyd.errors[0].status, 500);
     EXPECT_EQ(keyd.errors[0].chain.size(), 3U);
 
-    const Said apart = read_said({logged("ERR!", "Permission denied (os error 13)"), logged("INFO", "<-- GET /key/b {}"),
-                                  logged("ERR!", "!!! internal error")});
+    const Said apart = read_said({logged("ERR!", "Permission denied (os error 13)"),
+                                  logged("INFO", "<-- GET /key/b {}"), logged("ERR!", "!!! internal error")});
     ASSERT_EQ(apart.errors.size(), 2U);
     EXPECT_THAT(apart.errors[1].before, IsEmpty());
 }
 
 TEST(Records, TheEnginesWordsBelongToWhatCouldNotBeDone) {
-    for (const Lines& causes : {Lines{"    HTTP 404 Not Found: manifest unknown"}, Lines{"HTTP 404 Not Found: manifest unknown"},
-                                Lines{"    0: client error (Connect)", "    1: Permission denied (os error 13)"}}) {
+    for (const Lines& causes :
+         {Lines{"    HTTP 404 Not Found: manifest unknown"}, Lines{"HTTP 404 Not Found: manifest unknown"},
+          Lines{"    0: client error (Connect)", "    1: Permission denied (os error 13)"}}) {
         Lines lines{logged("WARN", "container runtime error"), "Caused by:"};
         lines.insert(lines.end(), causes.begin(), causes.end());
-        lines.push_back(logged("WARN", "Error in watchdog: Failed to pull Edge runtime module: registry operation error"));
+        lines.push_back(
+            logged("WARN", "Error in watchdog: Failed to pull Edge runtime module: registry operation error"));
         const Said said = read_said(lines);
         ASSERT_EQ(said.errors.size(), 1U);
         EXPECT_THAT(said.errors[0].chain,
                     ElementsAre("Error in watchdog: Failed to pull Edge runtime module: registry operation error"));
         ASSERT_EQ(said.errors[0].before.size(), causes.size() + 1);
-        EXPECT_THAT(said.errors[0].before.back(), ::testing::AnyOf("HTTP 404 Not Found: manifest unknown",
-                                                                   "Permission denied (os error 13)"));
+        EXPECT_THAT(said.errors[0].before.back(),
+                    ::testing::AnyOf("HTTP 404 Not Found: manifest unknown", "Permission denied (os error 13)"));
     }
 }
 
 TEST(Records, TellsChatterFromWhatIsWorthKeeping) {
-    for (const auto& line : {logged("INFO", "<-- GET /key/a {}"), logged("INFO", "--> 200 {}"), std::string("   3: <unknown>"),
-                             std::string("             at ./usr/src/main.rs:10:9"), std::string("")})
+    for (const auto& line :
+         {logged("INFO", "<-- GET /key/a {}"), logged("INFO", "--> 200 {}"), std::string("   3: <unknown>"),
+          std::string("             at ./usr/src/main.rs:10:9"), std::string("")})
         EXPECT_TRUE(is_chatter(line)) << line;
-    for (const auto& line : {logged("INFO", "--> 404 {}"), logged("ERR!", "caused by: timed out"), logged("INFO", "!!! no"),
-                             std::string("    0: client error (Connect)")})
+    for (const auto& line : {logged("INFO", "--> 404 {}"), logged("ERR!", "caused by: timed out"),
+                             logged("INFO", "!!! no"), std::string("    0: client error (Connect)")})
         EXPECT_FALSE(is_chatter(line)) << line;
     EXPECT_TRUE(is_start(logged("INFO", "Starting service...")));
     EXPECT_TRUE(is_start(logged("INFO", "Starting Azure IoT Edge Daemon")));

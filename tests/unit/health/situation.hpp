@@ -118,8 +118,10 @@ inline Observations healthy_device() {
     const Identities& all = Identities::all();
     seen.certificate = Sight<FileSeen>::of({true, all.leaf.pem() + all.intermediate.pem()});
     seen.key = Sight<std::optional<SecretBytes>>::of(SecretBytes(all.leaf.key_pem()));
+    seen.missing_users = Sight<std::vector<std::string>>::of({});
+    seen.key_access = "0440 root:aziotks";
     for (const char* id : {"files.owner-and-mode", "files.readable-by-aziotcs", "files.readable-by-aziotks",
-                           "files.key-protected", "files.no-stray-keys"})
+                           "files.readable-by-aziotid", "files.key-protected", "files.no-stray-keys"})
         seen.files.push_back(ok(id, "As it should be"));
     seen.applied = {true, {}, {}};
     std::vector<UnitSeen> units;
@@ -370,6 +372,28 @@ inline Change file_finding(Finding finding) {
     return [=](Observations& seen) {
         for (auto& one : seen.files)
             if (one.id == finding.id) one = finding;
+    };
+}
+
+/// A pair that config.toml names besides the identity; a file that is nothing does not exist, a key of a pair whose
+/// certificate is there was not looked at.
+inline Change credential(CredentialUse use, std::optional<std::string> certificate, std::optional<std::string> key) {
+    return [=](Observations& seen) {
+        CredentialSeen one{use, "edge_ca", "/var/aziot/certs/edge-ca.pem", "/var/aziot/secrets/edge-ca.key.pem", {}, {}};
+        one.certificate = Sight<FileSeen>::of({certificate.has_value(), certificate.value_or("")});
+        if (key) one.key = Sight<std::optional<SecretBytes>>::of(SecretBytes(std::string_view(*key)));
+        seen.credentials.push_back(std::move(one));
+    };
+}
+
+inline Change edge_ca(std::optional<std::string> certificate, std::optional<std::string> key) {
+    return credential(CredentialUse::edge_ca, std::move(certificate), std::move(key));
+}
+
+inline Change trust_bundle(std::optional<std::string> text) {
+    return [=](Observations& seen) {
+        seen.trust_bundle_path = "/var/aziot/certs/root.pem";
+        seen.trust_bundle = Sight<FileSeen>::of({text.has_value(), text.value_or("")});
     };
 }
 

@@ -168,9 +168,21 @@ TEST(Pem, FaultsAreTold) {
              {key_pem + key_pem, "more than one"},
              {"-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----", "encrypted"},
              {"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n-----END RSA PRIVATE KEY-----", "encrypted"},
+             {"-----BEGIN TSS2 PRIVATE KEY-----\nAA\n-----END TSS2 PRIVATE KEY-----", "TPM"},
+             {"-----BEGIN OPENSSH PRIVATE KEY-----\nAA\n-----END OPENSSH PRIVATE KEY-----", "OpenSSH"},
+             {"  -----BEGIN PRIVATE KEY-----\nAA\n  -----END PRIVATE KEY-----", "indented"},
              {"-----BEGIN EC PRIVATE KEY-----\nAA", "no end"}}) {
         ASSERT_TRUE(key_fault(text)) << text;
         EXPECT_NE(key_fault(text)->find(word), std::string::npos) << *key_fault(text);
+    }
+}
+
+TEST(Pem, WhatEditorsPutBeforeItIsTakenAway) {
+    std::string utf16 = "\xff\xfe";
+    for (const char c : key_pem) utf16 += {c, '\0'};
+    for (const std::string& text : {key_pem, "\xef\xbb\xbf" + key_pem, utf16}) {
+        EXPECT_EQ(plain_pem(text).reveal(), key_pem);
+        EXPECT_FALSE(key_fault(plain_pem(text).reveal()));
     }
 }
 

@@ -292,7 +292,7 @@ TEST(Engine, AsksForNoNameThatIsNone) {
 
 TEST(UnitOutcome, TellsFailureFromSocketActivation) {
     const auto failed = [](const char* job, const char* active, const char* sub, const char* result) {
-        return UnitOutcome{"u", job, active, sub, result, 0, 0, {}}.failed();
+        return UnitOutcome{"u", job, active, sub, result, 0, 0}.failed();
     };
     EXPECT_FALSE(failed("done", "active", "running", "success"));
     EXPECT_FALSE(failed("", "inactive", "dead", "success"));

@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include "shared/failure.hpp"
-#include "vm-agent/placement/check.hpp"
 #include "vm-agent/placement/journal.hpp"
 #include "vm-agent/placement/readable.hpp"
 #include "vm-agent/placement/transaction.hpp"
@@ -233,41 +232,6 @@ TEST_F(Placement, WhatIsInTheWayIsNamed) {
                     }());
                 }),
                 HasSubstr("aziotks"));
-}
-
-TEST_F(Placement, TheFilesAreJudged) {
-    users_.users["aziotks"] = {getuid() + 7, getgid() + 7};
-    users_.groups["aziotks"] = getgid() + 7;
-    make_folder("/var/aziot/secrets", 0755);
-    const std::string key = "/var/aziot/secrets/device-id-1.key.pem";
-    write(key, "-----BEGIN PRIVATE KEY-----", 0604);
-    write("/var/aziot/device.key.pem", "text\n-----BEGIN EC PRIVATE KEY-----\n", 0644);
-    const Findings findings = judge_files(*tree_, users_, "/var/aziot/certs/none.pem", key);
-    std::map<std::string, Finding> by_id;
-    for (const auto& finding : findings) by_id[finding.id] = finding;
-    EXPECT_EQ(by_id["files.owner-and-mode"].severity, Severity::failed);
-    EXPECT_EQ(by_id["files.readable-by-aziotcs"].severity, Severity::failed);
-    EXPECT_EQ(by_id["files.key-protected"].severity, Severity::failed);
-    EXPECT_THAT(by_id["files.key-protected"].detail, HasSubstr("everybody"));
-    EXPECT_EQ(by_id["files.no-stray-keys"].severity, Severity::failed);
-    EXPECT_THAT(by_id["files.no-stray-keys"].detail,
-                ::testing::AllOf(HasSubstr("/var/aziot/device.key.pem"), ::testing::Not(HasSubstr(key))));
-    EXPECT_THAT(by_id["files.no-stray-keys"].remedy, HasSubstr("shred -u"));
-}
-
-TEST_F(Placement, AKeyFolderThatKeydMayWriteIsTheHazard) {
-    users_.users["aziotks"] = {getuid() == 0 ? 4242U : getuid(), getgid()};
-    users_.users["root"] = {getuid() == 0 ? 0U : 1U, getgid()};
-    make_folder("/var/aziot/secrets", 0700);
-    const std::string key = "/var/aziot/secrets/k.pem";
-    write(key, "-----BEGIN PRIVATE KEY-----", 0400);
-    if (getuid() == 0) {
-        ASSERT_EQ(chown(at("/var/aziot/secrets").c_str(), 4242, getgid()), 0);
-    }
-    for (const auto& finding : judge_files(*tree_, users_, "/var/aziot/certs/c.pem", key))
-        if (finding.id == "files.key-protected") {
-            EXPECT_THAT(finding.detail, HasSubstr("has keyd delete the key"));
-        }
 }
 
 TEST(Journal, GoesThroughJsonAndRefusesNonsense) {

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr Stamp now{1'780'000'000s};
 
 Verdict verdict(Phase phase, Findings findings = {}) {
-    return {phase, "because of it", "do that", std::move(findings)};
+    return {.phase = phase, .because = "because of it", .next = "do that", .findings = std::move(findings), .consequence = {}};
 }
 
 const Finding hub_well = ok("modules.edge-hub", "edgeHub is running");

@@ -170,7 +170,7 @@ TEST_F(EngineSources, NothingIsLostAndNothingComesTwiceOverALostConnection) {
 TEST_F(EngineSources, AnotherEngineIsFollowedFromThenOn) {
     start_both();
     TestEngine other(loop_, folder_ + "/other.sock");
-    other.start([this](const Client& client, const std::string& target) {
+    other.start([](const Client& client, const std::string& target) {
         if (target == "/_ping") return client->reply("OK");
         if (kind_of(target) == "events") return client->begin_stream();
         client->reply("[" + listed("there", "running") + "]");

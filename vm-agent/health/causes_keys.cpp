@@ -1,0 +1,290 @@
+#include "vm-agent/health/causes_rows.hpp"
+
+namespace eflow {
+
+namespace {
+
+constexpr auto keyd_unit = "aziot-keyd.service";
+constexpr auto denied = "Permission denied";
+constexpr auto keyd_home =
+    "sudo ls -la /var/lib/aziot/keyd; it belongs to aziotks: sudo chown -R aziotks:aziotks /var/lib/aziot/keyd; sudo "
+    "iotedge "
+    "system restart";
+constexpr auto certd_home =
+    "sudo ls -la /var/lib/aziot/certd; it belongs to aziotcs: sudo chown -R aziotcs:aziotcs /var/lib/aziot/certd; sudo "
+    "iotedge "
+    "system restart";
+constexpr auto key_file = "sudo eflow-agent check names the file and who may read it; then sudo iotedge config apply";
+constexpr auto est = "Complete [cert_issuance.est] in /etc/aziot/config.toml; then sudo iotedge config apply";
+constexpr auto est_server =
+    "See what the EST server says: sudo journalctl -u aziot-certd -n 50; check its URL, its network and "
+    "the credentials in [cert_issuance.est].";
+constexpr auto pkcs11 =
+    "Check pkcs11_lib_path, pkcs11_base_slot and the PIN in [aziot_keys] of /etc/aziot/config.toml; then "
+    "sudo iotedge config apply";
+
+/// What keyd, certd and tpmd keep to themselves: clients get "internal error" (each http/mod.rs to_http_error). keyd's
+/// library logs the reason in a line of its own before (aziot-keys/src/implementation.rs:580).
+constexpr Cause rows[] = {
+    // --- keyd ---
+    by_machine(
+        {.id = "keyd-key-unreadable",
+         .by = keyd,
+         .words = "could not load key pair",
+         .also = denied,
+         .meaning =
+             "aziot-keyd, as aziotks, may not read a private key: the file in config.toml, a directory above it, or "
+             "its home /var/lib/aziot/keyd",
+         .remedy =
+             "sudo eflow-agent check names the file and who may read it. Where it is the home of aziotks: sudo chown -R "
+             "aziotks:aziotks /var/lib/aziot/keyd",
+         .source = "aziot-keyd/src/error.rs:75, aziot-keys/src/key_pair.rs"}),
+    by_machine(
+        {.id = "keyd-key-not-made",
+         .by = keyd,
+         .words = "could not create key pair",
+         .also = denied,
+         .meaning = "aziot-keyd, as aziotks, can neither read a private key nor make one: the file in config.toml is "
+                    "missing or may not be read, or its home /var/lib/aziot/keyd belongs to another user",
+         .remedy =
+             "sudo eflow-agent check names the file and who may read it. Where it is the home of aziotks: sudo chown -R "
+             "aziotks:aziotks /var/lib/aziot/keyd",
+         .source = "aziot-keyd/src/error.rs:65, aziot-keys/src/key_pair.rs:26"}),
+    by_machine(
+        {.id = "keyd-home",
+         .by = keyd,
+         .words = denied,
+         .meaning = "aziot-keyd, as aziotks, may not use its home /var/lib/aziot/keyd, which belongs to another user",
+         .remedy = keyd_home,
+         .source = "aziot-keyd/src/error.rs:63-89, aziot-keys/src/implementation.rs:539"}),
+    by_machine({.id = "keyd-key-empty",
+                .by = keyd,
+                .words = "key file is empty",
+                .meaning = "a key file is empty",
+                .remedy = key_file,
+                .source = "aziot-keys/src/key.rs:501"}),
+    by_machine({.id = "keyd-key-kind",
+                .by = keyd,
+                .words = "key is neither RSA nor EC",
+                .meaning = "a private key is neither RSA nor EC; IoT Edge takes no other",
+                .remedy = "Have the certificate issued with a key of RSA 2048 or P-256.",
+                .source = "aziot-keys/src/key_pair.rs:157"}),
+    by_machine({.id = "keyd-key-curve",
+                .by = keyd,
+                .words = "key curve not recognized",
+                .meaning = "a private key is on another curve than P-256; IoT Edge takes no other",
+                .remedy = "Have the certificate issued with a key on P-256, or RSA 2048.",
+                .source = "aziot-keys/src/key_pair.rs:188"}),
+    by_machine(
+        {.id = "keyd-key-curve-unnamed",
+         .by = keyd,
+         .words = "key does not have named curve",
+         .meaning = "a private key spells its curve out instead of naming it",
+         .remedy = "Write the same key with its curve named: openssl ec -param_enc named_curve -in KEY -out NEW",
+         .source = "aziot-keys/src/key_pair.rs:184"}),
+    by_machine({.id = "keyd-pkcs11",
+                .by = keyd,
+                .words = "PKCS#11",
+                .meaning = "the hardware security module does not do what aziot-keyd asks of it",
+                .remedy = pkcs11,
+                .source = "pkcs11/src/context.rs; aziot-keys/src/implementation.rs:185"}),
+    by_machine({.id = "keyd-pkcs11-call",
+                .by = keyd,
+                .words = "C_",
+                .also = "CKR_",
+                .meaning = "the hardware security module does not do what aziot-keyd asks of it",
+                .remedy = pkcs11,
+                .source = "pkcs11/src/error.rs"}),
+    by_machine({.id = "keyd-key-damaged",
+                .by = keyd,
+                .words = "could not load key pair",
+                .also = "error:",
+                .meaning = "a private key's file is damaged, encrypted, or of a format that OpenSSL does not read",
+                .remedy = key_file,
+                .source = "aziot-keys/src/key_pair.rs load_inner; openssl private_key_from_pem"}),
+    by_machine({.id = "keyd-library",
+                .by = keyd,
+                .words = "could not load libaziot-keys",
+                .meaning = "aziot-keyd cannot load its library libaziot_keys.so: the package is not whole",
+                .remedy = "Install the package aziot-identity-service again.",
+                .source = "aziot-keyd/src/error.rs:77"}),
+    by_machine({.id = "keyd-parameter",
+                .by = keyd,
+                .words = "could not set parameter on libaziot-keys",
+                .meaning = "a value of [aziot_keys] or [preloaded_keys] in config.toml is not one that aziot-keyd takes",
+                .remedy = "sudo eflow-agent check names it; correct it, then sudo iotedge config apply",
+                .source = "aziot-keyd/src/error.rs:80"}),
+    by_machine({.id = "keyd-not-authorized",
+                .by = keyd,
+                .words = "is not authorized to access the key",
+                .meaning = "a service may not use its key: users have other numbers than when config.toml was applied",
+                .remedy = "sudo iotedge config apply",
+                .source = "aziot-keyd/src/error.rs:28"}),
+    consequence_of_another({.id = "keyd-no-such-key",
+                            .by = keyd,
+                            .words = "parameter has an invalid value",
+                            .source = "aziot-keyd/src/error.rs:26 (also asked for on a healthy start)"}),
+    consequence_of_another({.id = "keyd-no-such-key-said",
+                            .by = keyd,
+                            .words = "invalid parameter \"",
+                            .source = "aziot-keys/src/implementation.rs:588"}),
+    by_machine({.id = "keyd-internal",
+                .by = keyd,
+                .part = Part::whole,
+                .words = "internal error",
+                .meaning = "aziot-keyd could not do what it was asked for",
+                .remedy = "sudo journalctl -u aziot-keyd -n 50",
+                .source = "aziot-keyd/src/error.rs:22"}),
+    // --- certd ---
+    by_machine(
+        {.id = "certd-est-url",
+         .by = certd,
+         .words = "EST URL is not configured",
+         .meaning = "a certificate is to be issued by EST, and config.toml has no URL for it",
+         .remedy = "Add the URL to [cert_issuance.est.urls] in /etc/aziot/config.toml; then sudo iotedge config apply",
+         .source = "aziot-certd/src/lib.rs:644"}),
+    by_machine({.id = "certd-est-auth",
+                .by = certd,
+                .words = "EST auth is not configured",
+                .meaning = "a certificate is to be issued by EST, and config.toml has no credentials for it",
+                .remedy = est,
+                .source = "aziot-certd/src/lib.rs:631"}),
+    by_machine(
+        {.id = "certd-est-bootstrap",
+         .by = certd,
+         .words = "EST bootstrap identity is not configured",
+         .meaning =
+             "a certificate is to be issued by EST, its EST identity cannot be had, and there is none to begin with",
+         .remedy = est,
+         .source = "aziot-certd/src/lib.rs:460"}),
+    passing(Fault::network,
+            {.id = "certd-est-identity",
+             .by = certd,
+             .words = "neither EST identity nor EST bootstrap identity could be obtained",
+             .meaning = "the EST server gives no identity certificate, with the bootstrap identity either",
+             .remedy = est_server,
+             .source = "aziot-certd/src/lib.rs:514"}),
+    by_machine({.id = "certd-est-bootstrap-certificate",
+                .by = certd,
+                .words = "could not get EST bootstrap identity cert",
+                .meaning = "the EST bootstrap certificate or its key cannot be read",
+                .remedy = key_file,
+                .source = "aziot-certd/src/lib.rs:657,665"}),
+    by_machine({.id = "certd-est-trust",
+                .by = certd,
+                .words = "trusted_certs contains unreadable cert",
+                .meaning = "a certificate in [cert_issuance.est] trusted_certs cannot be read",
+                .remedy = est,
+                .source = "aziot-certd/src/est.rs:44"}),
+    passing(Fault::network, {.id = "certd-est-refuses",
+                             .by = certd,
+                             .words = "EST endpoint did not return successful response",
+                             .meaning = "the EST server refuses",
+                             .remedy = est_server,
+                             .source = "aziot-certd/src/est.rs:160"}),
+    passing(Fault::network, {.id = "certd-est-answer",
+                             .by = certd,
+                             .words = "EST response",
+                             .meaning = "what answers at the EST URL is no EST server",
+                             .remedy = est_server,
+                             .source = "aziot-certd/src/est.rs:166-173"}),
+    by_machine({.id = "certd-local-ca",
+                .by = certd,
+                .words = "local CA is not configured",
+                .meaning = "a certificate is to be issued by the local CA, and config.toml has none",
+                .remedy = "Complete [cert_issuance.local_ca] in /etc/aziot/config.toml; then sudo iotedge config apply",
+                .source = "aziot-certd/src/lib.rs:426"}),
+    by_machine({.id = "certd-issuer",
+                .by = certd,
+                .words = "cert for issuer id",
+                .meaning = "the local CA's certificate is missing",
+                .remedy = "Check [cert_issuance.local_ca] in /etc/aziot/config.toml; then sudo iotedge config apply",
+                .source = "aziot-certd/src/lib.rs:433"}),
+    by_machine(
+        {.id = "certd-home",
+         .by = certd,
+         .words = "could not get file path corresponding to cert ID",
+         .also = denied,
+         .meaning = "aziot-certd, as aziotcs, may not use its home /var/lib/aziot/certd, which belongs to another user",
+         .remedy = certd_home,
+         .source = "aziot-certd/src/error.rs:60"}),
+    by_machine({.id = "certd-certificate-unreadable",
+                .by = certd,
+                .words = "could not read cert file",
+                .also = denied,
+                .meaning = "aziot-certd, as aziotcs, may not read a certificate: its file, or a directory above it",
+                .remedy = key_file,
+                .source = "aziot-certd/src/error.rs:68"}),
+    by_machine({.id = "certd-certificate-not-written",
+                .by = certd,
+                .words = "could not write cert file",
+                .meaning = "aziot-certd, as aziotcs, cannot write a certificate",
+                .remedy = certd_home,
+                .source = "aziot-certd/src/error.rs:69"}),
+    by_machine({.id = "certd-certificate-not-deleted",
+                .by = certd,
+                .words = "could not delete cert file",
+                .meaning = "aziot-certd, as aziotcs, cannot delete a certificate",
+                .remedy = certd_home,
+                .source = "aziot-certd/src/error.rs:58"}),
+    by_machine({.id = "certd-key",
+                .by = certd,
+                .words = "could not create cert",
+                .also = "internal error",
+                .meaning = "aziot-certd cannot issue a certificate, because aziot-keyd does not give it the key",
+                .remedy = "sudo journalctl -u aziot-keyd -n 50",
+                .reason_in = keyd_unit,
+                .source = "aziot-certd/src/error.rs:57"}),
+    by_machine({.id = "certd-create",
+                .by = certd,
+                .words = "could not create cert",
+                .meaning = "aziot-certd cannot issue a certificate",
+                .remedy = "sudo journalctl -u aziot-certd -n 50",
+                .reason_in = keyd_unit,
+                .source = "aziot-certd/src/error.rs:57"}),
+    consequence_of_another({.id = "certd-not-authorized",
+                            .by = certd,
+                            .words = "is not authorized to modify the cert",
+                            .source = "aziot-certd/src/error.rs:27 (identityd asks for what nobody issues)"}),
+    consequence_of_another({.id = "certd-no-such-certificate",
+                            .by = certd,
+                            .part = Part::start,
+                            .words = "parameter \"",
+                            .source = "aziot-certd/src/error.rs:24 (also asked for on a healthy start)"}),
+    by_machine({.id = "certd-internal",
+                .by = certd,
+                .part = Part::whole,
+                .words = "internal error",
+                .meaning = "aziot-certd could not do what it was asked for",
+                .remedy = "sudo journalctl -u aziot-certd -n 50",
+                .source = "aziot-certd/src/error.rs:22"}),
+    // --- tpmd ---
+    by_machine(
+        {.id = "tpmd-no-tpm",
+         .by = tpmd,
+         .words = "could not initialize TPM",
+         .meaning = "aziot-tpmd cannot use the TPM: there is none, or its user aziottpm may not open it",
+         .remedy =
+             "ls -l /dev/tpmrm0 /dev/tpm0; it wants aziottpm to read and write it (udev rule), or another [tpm] tcti.",
+         .source = "aziot-tpmd/src/error.rs:38"}),
+    by_machine({.id = "tpmd-key",
+                .by = tpmd,
+                .words = "auth key",
+                .meaning = "the TPM does not take or use the key that DPS sent for it",
+                .remedy = "sudo journalctl -u aziot-tpmd -n 50; compare the endorsement key with the enrollment in DPS",
+                .source = "aziot-tpmd/src/error.rs:39,41"}),
+    by_machine({.id = "tpmd-endorsement",
+                .by = tpmd,
+                .words = "could not get TPM keys",
+                .meaning = "the TPM does not give its endorsement key",
+                .remedy = "sudo journalctl -u aziot-tpmd -n 50",
+                .source = "aziot-tpmd/src/error.rs:40"}),
+};
+
+}  // namespace
+
+std::span<const Cause> causes_of_keys() {
+    return rows;
+}
+
+}  // namespace eflow
