@@ -17,13 +17,13 @@ struct Wish {
     std::string basic_constraints = "critical,CA:FALSE";
     std::string key_usage = "critical,digitalSignature,keyEncipherment";
     std::string extended_key_usage = "clientAuth";
-    std::string name_constraints;
-    std::string subject_key_identifier;    ///< "hash"
-    std::string authority_key_identifier;  ///< "keyid:always"
-    std::string unknown_critical_oid;      ///< a critical extension that nobody knows
-    std::vector<std::pair<int, std::string>> more_names;  ///< further CNs: ASN.1 string type (V_ASN1_...), raw bytes
+    std::string name_constraints{};
+    std::string subject_key_identifier{};    ///< "hash"
+    std::string authority_key_identifier{};  ///< "keyid:always"
+    std::string unknown_critical_oid{};      ///< a critical extension that nobody knows
+    std::vector<std::pair<int, std::string>> more_names{};  ///< further CNs: ASN.1 string type (V_ASN1_...), raw bytes
     int name_type = 0;                     ///< the ASN.1 string type of common_name, its bytes raw; 0: UTF8String
-    std::optional<PrivateKey> with_key;    ///< this key instead of a new one
+    std::optional<PrivateKey> with_key{};    ///< this key instead of a new one
     Instant not_before = std::chrono::sys_days(std::chrono::year(2025) / 1 / 1);
     Instant not_after = std::chrono::sys_days(std::chrono::year(2035) / 1 / 1);
 

@@ -29,7 +29,7 @@ std::size_t blank_size(std::string_view text) {
     for (const std::string_view blank : {"\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9",
                                          "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"})
         if (text.starts_with(blank)) return blank.size();
-    const bool spaces = text.size() > 2 && text.starts_with("\xe2\x80") && text[2] >= '\x80' && text[2] <= '\x8a';
+    const bool spaces = text.size() > 2 && text.starts_with("\xe2\x80") && static_cast<unsigned char>(text[2]) <= 0x8a;
     return spaces ? 3 : 0;
 }
 

@@ -122,7 +122,7 @@ private:
         if (one_in(2)) keys.push_back({"payload", "{ uri = \"file:///payload-" + number() + ".json\" }"});
         if (one_in(2)) attestation.push_back({"registration_id", "\"old\""});
         if (one_in(2)) attestation.push_back({"x_also", "[ \"other-" + number() + "\" ]"});
-        const unsigned form = dice_() % (top ? 3 : 2);
+        const auto form = dice_() % (top ? 3U : 2U);
         if (top && form == 0) {
             keys.push_back({"attestation", inline_table(attestation)});
             return "provisioning = " + inline_table(keys) + remark() + "\n";
@@ -166,10 +166,11 @@ TEST(Splice, KeepsWhatIsNotOursWhoeverWroteIt) {
         EXPECT_EQ(numbered(*spliced.text), numbered(text)) << seed << "\n" << text << "\n->\n" << *spliced.text;
         EXPECT_EQ(spliced.text->starts_with("\xef\xbb\xbf"), text.starts_with("\xef\xbb\xbf")) << seed;
         const auto carriages = std::count(text.begin(), text.end(), '\r');
-        if (carriages > 0)
+        if (carriages > 0) {
             EXPECT_EQ(std::count(spliced.text->begin(), spliced.text->end(), '\r'),
                       std::count(spliced.text->begin(), spliced.text->end(), '\n'))
                 << seed;
+        }
         EXPECT_EQ(splice(*spliced.text, managed, false).text, spliced.text) << seed << "\n" << *spliced.text;
         const auto seen = read_provisioning(*spliced.text);
         ASSERT_TRUE(seen);
