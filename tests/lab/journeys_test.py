@@ -71,26 +71,35 @@ class Journey(unittest.TestCase):
         done = self.sh(command)
         return done.stdout + done.stderr
 
+    def told(self):
+        """What check says, and the commands in it that people would run."""
+        _, report, _ = self.look()
+        told = [one for one in report["findings"] if one["severity"] == "failed" or one["id"] in TELLS_CAUSES]
+        return report, told, [command for finding in told for command in commands(finding)]
+
     def follow(self, rounds=5):
         """Runs what the failed findings say until the device is up; the story of it is in the failure."""
         self.assertFalse(self.is_up(), "nothing is broken")
         story = []
         for _ in range(rounds):
-            _, report, failed = self.look()
-            told = [one for one in report["findings"] if one["severity"] == "failed" or one["id"] in TELLS_CAUSES]
-            said = [command for finding in told for command in commands(finding)]
+            report, told, said = self.told()
             story.append((report["phase"], report["data"].get("because"),
                           [(one["id"], one["summary"], one["detail"][-300:], one["remedy"]) for one in told], said))
             for command in dict.fromkeys(said):
                 self.assertIsNone(DESTROYS.search(command), f"a remedy destroys: {command}")
                 story.append((command, str(self.run_command(command))[-200:]))
             try:
-                # With nothing left to run it is a matter of time: what ended too often has to run for a while.
-                wait_until(self.is_up, "the device to come up", patience=8 if said else 80)
-                return
+                # With nothing left to run it is a matter of time: what was just stopped may be a restart, and what ended
+                # too often has to run for a while.
+                if said:
+                    wait_until(self.is_up, "the device to come up", patience=8)
+                else:
+                    wait_until(lambda: self.is_up() or self.told()[2], "the device to come up, or a remedy", patience=80)
             except LabError:
                 if not said:
                     break
+            if self.is_up():
+                return
         self.fail("\n".join(map(str, story)))
 
 

@@ -210,7 +210,10 @@ Outcome undo(const Context& context, const UndoOptions& options) {
     std::unique_ptr<ChangeLock> lock;
     if (!options.dry_run)
         lock = std::make_unique<ChangeLock>(tree, users, lock_asked(context, "undo", !options.no_wait));
-    if (const auto one = unfinished_change(tree)) {
+    const auto one = unfinished_change(tree);
+    if (one && one->settled && !options.dry_run && one->verb != "undo") {
+        Transaction(tree, users).recover();  // completes it; from here on it is the last change
+    } else if (one) {
         if (one->verb != "undo" || options.dry_run) return end_interrupted(context, tree, users, *one, options);
         if (Transaction(tree, users).recover() == Leftover::committed) return see_through(context, tree, users, options);
     }

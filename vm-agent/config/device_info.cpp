@@ -11,7 +11,7 @@ std::optional<DeviceInfo> parse_device_info(std::string_view text) {
     const auto hub = text_at(*root, {"hub_name"});
     const auto device = text_at(*root, {"device_id"});
     if (!hub || !device) return std::nullopt;
-    return DeviceInfo{*hub, *device};
+    return DeviceInfo{*hub, *device, {}};
 }
 
 }  // namespace eflow

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@ inline constexpr const char* device_info_path = "/var/lib/aziot/identityd/device
 struct DeviceInfo {
     std::string hub_name;
     std::string device_id;
+    /// When the file was written, which identityd does with each registration; the epoch when that is not known.
+    std::chrono::sys_time<std::chrono::microseconds> written{};
 };
 
 /// Nothing when the text is not that file.

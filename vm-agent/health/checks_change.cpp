@@ -83,7 +83,9 @@ Finding judge_scope_applied(const Observations& seen, const ProvisioningSeen& pr
 
     const std::string wanted_id = registration_id_of(seen, provisioning);
     const auto& by = seen.registered_by;
-    if (by && by->hub_name == info.hub_name && by->device_id == info.device_id) {
+    // identityd has registered since this configuration was applied: with it, then.
+    const bool is_new = seen.applied.applied && applied_at(seen) != Stamp{} && info.written > applied_at(seen);
+    if (!is_new && by && by->hub_name == info.hub_name && by->device_id == info.device_id) {
         Differences differences("when the device registered");
         differences.compare("id_scope", provisioning.id_scope.value_or(""), by->id_scope);
         differences.compare("global_endpoint", plain_endpoint(provisioning.global_endpoint.value_or("")),

@@ -176,6 +176,11 @@ std::vector<std::string> watched_units() {
 
 namespace {
 
+Stamp written_at(const struct stat& status) {
+    return Stamp(std::chrono::seconds(status.st_mtim.tv_sec)) +
+           std::chrono::duration_cast<Stamp::duration>(std::chrono::nanoseconds(status.st_mtim.tv_nsec));
+}
+
 /// What the agent's own state says of its changes; what this caller may not read is as if it were not there.
 void observe_changes(const Tree& tree, Observations& seen) {
     seen.unfinished.reset();
@@ -188,8 +193,7 @@ void observe_changes(const Tree& tree, Observations& seen) {
     }
     try {
         if (const auto status = tree.status(names::record))
-            seen.settled = Stamp(std::chrono::seconds(status->st_mtim.tv_sec)) +
-                           std::chrono::duration_cast<Stamp::duration>(std::chrono::nanoseconds(status->st_mtim.tv_nsec));
+            seen.settled = written_at(*status);
         seen.registered_by = read_record(tree).registered;
     } catch (const Failure&) {
         return;
@@ -268,8 +272,13 @@ void observe_logs(Observations& seen, UnitJournals& journals) {
 Sight<std::optional<DeviceInfo>> observe_device_info(const Tree& tree) {
     const Sight<FileSeen> file = see_file(tree, device_info_path);
     if (!file.value) return Sight<std::optional<DeviceInfo>>::unseen(file.why);
-    return Sight<std::optional<DeviceInfo>>::of(file.value->present ? parse_device_info(file.value->text)
-                                                                    : std::nullopt);
+    auto info = file.value->present ? parse_device_info(file.value->text) : std::nullopt;
+    try {
+        if (const auto status = info ? tree.status(device_info_path) : std::nullopt) info->written = written_at(*status);
+    } catch (const Failure&) {
+        // It has just gone; the next look shows that.
+    }
+    return Sight<std::optional<DeviceInfo>>::of(std::move(info));
 }
 
 Observations observe(const Tree& tree, Instant now, const ObservationPoints& points) {

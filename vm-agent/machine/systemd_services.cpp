@@ -167,6 +167,36 @@ std::string ApplyOutcome::why() const {
     return text;
 }
 
+namespace {
+
+/// A service that ended with an error says so in its journal: the record of it is there.
+bool has_said_why(const UnitOutcome& unit, const std::vector<std::string>& lines) {
+    if (!unit.failed() || unit.exit_status == 0) return true;
+    const Said said = read_said(lines);
+    return std::any_of(said.errors.begin(), said.errors.end(),
+                       [](const ErrorRecord& one) { return one.form == ErrorRecord::Form::fatal; });
+}
+
+/// The units' journals since `begun`. systemd tells of a service's end at once; what the service said last is read by
+/// journald when it gets to it, so that is waited for, a little.
+std::map<std::string, std::vector<std::string>> journals_of(const std::vector<UnitOutcome>& units,
+                                                            std::chrono::system_clock::time_point begun) {
+    const auto patience = Clock::now() + std::chrono::seconds(2);
+    for (;;) {
+        std::map<std::string, std::vector<std::string>> journals;
+        bool whole = true;
+        for (const auto& unit : units) {
+            auto lines = last_lines(unit.unit, begun);
+            whole = whole && has_said_why(unit, lines);
+            if (!lines.empty()) journals[unit.unit] = std::move(lines);
+        }
+        if (whole || Clock::now() >= patience) return journals;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+}
+
+}  // namespace
+
 bool SystemdServices::can_apply() const {
     return access(options_.iotedge.c_str(), X_OK) == 0;
 }
@@ -220,9 +250,7 @@ ApplyOutcome SystemdServices::apply(std::chrono::seconds timeout) {
         } while (!any_failed(outcome.units) && Clock::now() < settled && jobs.process(settled));
     }
     outcome.units = outcomes(bus.get(), jobs);
-    if (any_failed(outcome.units))
-        for (const auto& unit : outcome.units)
-            if (auto lines = last_lines(unit.unit, begun); !lines.empty()) outcome.journals[unit.unit] = std::move(lines);
+    if (any_failed(outcome.units)) outcome.journals = journals_of(outcome.units, begun);
     return outcome;
 }
 

@@ -85,26 +85,40 @@ std::string start_of_process(int pid) {
     return field;
 }
 
+namespace {
+
+std::string backup_path(const std::string& path) {
+    return (folder_of(path) == "/" ? "" : folder_of(path)) + "/" + backup_name(name_of(path));
+}
+
+}  // namespace
+
 bool is_committed(const Tree& tree, const Journal& journal) {
     if (!journal.config) return false;
     const std::string& path = journal.config->path;
     const auto now = tree.status(path);
     // Until the rename the backup is the file itself.
-    const auto backup = tree.status((folder_of(path) == "/" ? "" : folder_of(path)) + "/" + backup_name(name_of(path)));
+    const auto backup = tree.status(backup_path(path));
     if (now && backup && now->st_ino == backup->st_ino && now->st_dev == backup->st_dev) return false;
     const auto config = tree.read(path, largest_config);
     if (journal.removes_config) return !config;
     return config && sha256_hex(config->reveal()) == journal.config_sha256;
 }
 
+bool is_settled(const Tree& tree, const Journal& journal) {
+    if (!journal.config || !journal.config->replaces || !is_committed(tree, journal)) return false;
+    return !tree.status(backup_path(journal.config->path));
+}
+
 std::optional<Unfinished> unfinished_change(const Tree& tree) {
     const auto text = tree.read(names::journal, largest_config);
     if (!text) return std::nullopt;
     const Journal journal = Journal::from_json(text->reveal());
-    Unfinished one{journal.verb.empty() ? "change" : journal.verb, journal.since, journal.pid, false, false};
+    Unfinished one{.verb = journal.verb.empty() ? "change" : journal.verb, .since = journal.since, .pid = journal.pid};
     one.runs = !journal.started.empty() && start_of_process(journal.pid) == journal.started;
     try {
         one.committed = is_committed(tree, journal);
+        one.settled = !journal.removes_config && is_settled(tree, journal);
     } catch (const Failure&) {
         one.committed = true;  // another file than the old one stands, which this caller may not read
     }

@@ -65,11 +65,15 @@ struct Unfinished {
     int pid = 0;
     bool runs = false;       ///< that run is still at it
     bool committed = false;  ///< its config.toml stands already
+    bool settled = false;    ///< and it was found good: only clearing away was left
 };
 /// Nothing when no journal stands. Throws Failure when it may not be read or is not understood.
 std::optional<Unfinished> unfinished_change(const Tree& tree);
 /// Whether the journal's config.toml is the one that stands.
 bool is_committed(const Tree& tree, const Journal& journal);
+/// It is committed, was found good, and its run died while clearing away: the old config.toml is no longer kept beside the
+/// new one, so the change can be completed, and then taken back as a whole, and in no other way.
+bool is_settled(const Tree& tree, const Journal& journal);
 
 /// The folder and the last name of an absolute path.
 std::string folder_of(const std::string& path);

@@ -71,8 +71,9 @@ void clear_temporaries(const Tree& tree, const JournalFile& file) {
 }
 
 void clear_all_temporaries(const Tree& tree, const Journal& journal) {
-    for (const auto& file : journal.material) clear_temporaries(tree, file);
+    // config.toml's first: from then on the change is settled (is_settled), and nobody takes back half of it.
     if (journal.config) clear_temporaries(tree, *journal.config);
+    for (const auto& file : journal.material) clear_temporaries(tree, file);
     for (const auto& path : journal.set_aside) clear_temporaries(tree, {path, true});
 }
 
@@ -241,7 +242,7 @@ bool Transaction::adopt() {
     const auto text = state.tree.read(names::journal, largest_file);
     if (!text) return false;
     Journal journal = Journal::from_json(text->reveal());
-    if (journal.removes_config || !is_committed(state.tree, journal)) return false;
+    if (journal.removes_config || !is_committed(state.tree, journal) || is_settled(state.tree, journal)) return false;
     state.journal = std::move(journal);
     state.open = state.committed = true;
     return true;

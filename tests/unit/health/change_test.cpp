@@ -21,7 +21,7 @@ ProvisioningSeen dps(const char* scope, const char* id) {
 
 Observations registered(const char* hub, const char* device) {
     Observations seen;
-    seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{hub, device});
+    seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{hub, device, {}});
     seen.registered_by =
         RegisteredBy{"0ne00000001", "https://global.azure-devices-provisioning.net/", "gw", "hub-1", "gw"};
     return seen;
@@ -35,6 +35,19 @@ TEST(ScopeApplied, ComparesWhatTheDeviceRegisteredByWithConfig) {
     EXPECT_THAT(moved.detail, HasSubstr("id_scope is '0ne00000002'"));
     EXPECT_EQ(moved.remedy, "sudo iotedge system reprovision");
     EXPECT_EQ(judge_scope_applied(seen, dps("0ne00000001", "other")).severity, Severity::failed);
+}
+
+TEST(ScopeApplied, ARegistrationSinceTheApplyIsOfThisConfig) {
+    using namespace std::chrono_literals;
+    Observations seen = registered("hub-1", "gw");
+    seen.applied.applied = true;
+    seen.applied.since = std::chrono::system_clock::time_point(1'780'000'000s);
+    const auto judged = [&] { return judge_scope_applied(seen, dps("0ne00000002", "gw")).severity; };
+    (*seen.device_info.value)->written = Stamp(1'779'999'999s);
+    EXPECT_EQ(judged(), Severity::failed);
+    // As after `iotedge system reprovision`, which the remedy asks for: the same hub gives the same names.
+    (*seen.device_info.value)->written = Stamp(1'780'000'005s);
+    EXPECT_EQ(judged(), Severity::ok);
 }
 
 TEST(ScopeApplied, WhereTheRecordIsOfAnotherRegistrationOnlyTheNamesAreCompared) {

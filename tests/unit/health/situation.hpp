@@ -133,7 +133,7 @@ inline Observations healthy_device() {
     seen.journals["aziot-identityd.service"] = {"2026-05-31T12:00:09Z [INFO] - DPS registration complete."};
     seen.containers = Sight<std::vector<ContainerSeen>>::of(
         {module_seen("edgeAgent"), module_seen("edgeHub"), module_seen("SimulatedTemperatureSensor")});
-    seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"plant7.azure-devices.net", "device-1"});
+    seen.device_info = Sight<std::optional<DeviceInfo>>::of(DeviceInfo{"plant7.azure-devices.net", "device-1", {}});
     seen.clock = Sight<ClockSeen>::of({true, 1ms});
     constexpr std::uint64_t gibibyte = 1024ull * 1024 * 1024;
     seen.disks = {{"/var", 16 * gibibyte, 8 * gibibyte}, {"/run", gibibyte, gibibyte}};
