@@ -217,7 +217,10 @@ class Interruption(unittest.TestCase):
                     if code != 0:
                         return f"{where}: undo ended with {code}: {report}"
                     ends = [same(box.snapshot(), end) for end in ([old] if scenario.name != "deprovision" else [old, new])]
-                    if all(ends):
+                    # A change that was found good and only had to be cleared away is taken back as the last one: below --root,
+                    # where nothing can be seen to be healthy, the files of its identity stay beside those of the old one.
+                    stays = "/device-id-" if scenario.name == "replacing" else "nothing"
+                    if all(any(stays not in path for path in end) for end in ends):
                         return f"{where}: after undo these differ: {ends[0]}"
                     return f"{where}: it is still open" if box.path("/var/lib/eflow-agent/transaction.json").exists() else None
                 finally:

@@ -105,6 +105,10 @@ bool is_committed(const Tree& tree, const Journal& journal) {
     return config && sha256_hex(config->reveal()) == journal.config_sha256;
 }
 
+bool is_removal(const Journal& journal) {
+    return journal.removes_config || !journal.retired.empty();
+}
+
 bool is_settled(const Tree& tree, const Journal& journal) {
     if (!journal.config || !journal.config->replaces || !is_committed(tree, journal)) return false;
     return !tree.status(backup_path(journal.config->path));
@@ -118,7 +122,7 @@ std::optional<Unfinished> unfinished_change(const Tree& tree) {
     one.runs = !journal.started.empty() && start_of_process(journal.pid) == journal.started;
     try {
         one.committed = is_committed(tree, journal);
-        one.settled = !journal.removes_config && is_settled(tree, journal);
+        one.settled = !is_removal(journal) && is_settled(tree, journal);
     } catch (const Failure&) {
         one.committed = true;  // another file than the old one stands, which this caller may not read
     }

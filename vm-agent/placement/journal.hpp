@@ -71,6 +71,8 @@ struct Unfinished {
 std::optional<Unfinished> unfinished_change(const Tree& tree);
 /// Whether the journal's config.toml is the one that stands.
 bool is_committed(const Tree& tree, const Journal& journal);
+/// It takes files away: once committed it can only be completed, since keys may be gone already.
+bool is_removal(const Journal& journal);
 /// It is committed, was found good, and its run died while clearing away: the old config.toml is no longer kept beside the
 /// new one, so the change can be completed, and then taken back as a whole, and in no other way.
 bool is_settled(const Tree& tree, const Journal& journal);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -162,6 +163,15 @@ void remove_journal(const Tree& tree) {
     remove_name(*folder, name_of(names::journal), names::journal);
 }
 
+/// Those of the identity's files, the inner ones first.
+constexpr std::array material_directories{places::certificates, places::secrets, places::material};
+
+/// Whether it was there, empty, and is gone.
+bool remove_if_empty(const Tree& tree, const char* path) {
+    const auto above = tree.directory(folder_of(path));
+    return above && unlinkat(above->get(), name_of(path).c_str(), AT_REMOVEDIR) == 0;
+}
+
 /// Everything the journal tells of, taken back. Each step may be done again; one that fails does not keep the others
 /// from being done, but keeps the journal, and its Failure is thrown at the end.
 void take_back(const Tree& tree, const Journal& journal) {
@@ -232,6 +242,8 @@ Leftover Transaction::recover() {
     }
     for (const auto& path : journal.retired)
         if (const auto folder = state_->tree.directory(folder_of(path))) remove_name(*folder, name_of(path), path);
+    if (!journal.retired.empty())
+        for (const char* path : material_directories) remove_if_empty(state_->tree, path);
     clear_all_temporaries(state_->tree, journal);
     remove_journal(state_->tree);
     return Leftover::committed;
@@ -242,7 +254,7 @@ bool Transaction::adopt() {
     const auto text = state.tree.read(names::journal, largest_file);
     if (!text) return false;
     Journal journal = Journal::from_json(text->reveal());
-    if (journal.removes_config || !is_committed(state.tree, journal) || is_settled(state.tree, journal)) return false;
+    if (is_removal(journal) || !is_committed(state.tree, journal) || is_settled(state.tree, journal)) return false;
     state.journal = std::move(journal);
     state.open = state.committed = true;
     return true;
@@ -358,11 +370,9 @@ Findings Transaction::finish(bool retire) {
         attempt(names::previous_material, [&] { clear_custody(state.tree, state.plan.kept); });
         // Deprovisioned: the folders we made go when nothing is left in them.
         if (state.decision->removes_material)
-            for (const char* path : {places::certificates, places::secrets, places::material})
+            for (const char* path : material_directories)
                 attempt(path, [&] {
-                    const auto above = state.tree.directory(folder_of(path));
-                    if (above && unlinkat(above->get(), name_of(path).c_str(), AT_REMOVEDIR) == 0)
-                        state.changes.push_back({path, Action::removed, "", "", ""});
+                    if (remove_if_empty(state.tree, path)) state.changes.push_back({path, Action::removed, "", "", ""});
                 });
     }
     if (state.open) {

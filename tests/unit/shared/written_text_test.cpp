@@ -47,8 +47,8 @@ TEST(WrittenText, AManifestMayBeWrittenByAnyEditor) {
 scope_id = "0ne00A1B2C3"
 registration_id = "gw-1"
 [identity]
-certificate = "a.pem"
-private_key = "b.pem"
+certificate = "/x/a.pem"
+private_key = "/x/b.pem"
 )";
     for (const bool big : {false, true})
         EXPECT_EQ(parse_manifest(wide(u"\ufeff", big) + wide(units, big), "/x").certificate, "/x/a.pem");
