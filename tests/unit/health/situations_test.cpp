@@ -205,10 +205,10 @@ TEST(SituationTable, CoversTheContract) {
 }
 
 /// For tests/remedies_test.py, which judges what people are told to run: a line each, where the environment names a file.
+/// Into the file that REMEDIES names, for tests/remedies_test.py; into nothing where nobody asks.
 TEST(SituationTable, WritesItsRemedies) {
     const char* path = std::getenv("REMEDIES");
-    if (path == nullptr) GTEST_SKIP() << "nobody asks for them";
-    std::ofstream file(path);
+    std::ofstream file(path != nullptr ? path : "/dev/null");
     const auto write = [&](const std::string& where, const std::string& remedy) {
         if (!remedy.empty()) file << nlohmann::json{{"where", where}, {"remedy", remedy}}.dump() << "\n";
     };
