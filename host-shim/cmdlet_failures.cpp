@@ -226,7 +226,7 @@ std::vector<CmdletFailure> rows_of_the_vm() {
         {Trouble::registration_id_refused, false, "registration id, and symmetric key may not be specified",
          "This version of the module takes no registration ID with DpsX509", ""},
         {Trouble::leftover_files, false, "scp: *permission denied", "Files of an earlier run stand in the way in the VM",
-         "Set them aside: Invoke-EflowVmCommand 'sudo mv -n /home/iotedge-user/certs /home/iotedge-user/private /root/'"},
+         "Set them aside: Invoke-EflowVmCommand 'sudo mv -n /home/iotedge-user/certs /home/iotedge-user/private /root'"},
         {Trouble::vm_missing, false, "virtual machine does not exist", "There is no EFLOW VM",
          "Deploy it: run this again with --deploy."},
         {Trouble::vm_off, false, "eflow vm is off", "The VM is off", "Start-EflowVm, then run this again."},

@@ -159,7 +159,7 @@ std::string described(const UserTable& users, const Found& key) {
 std::string advice(const UserTable& users, const Found& key) {
     const std::string name = shell_path(key.path);
     if (is_ours(users, key))
-        return "sudo chmod 0600 " + name + "\nsudo mv -n " + name + " /root/";
+        return "sudo chmod 0600 " + name + "\nsudo mv -n " + name + " /root";
     if (!belongs_to(users, key.status))
         return "sudo -u " + shell_path(users.user_name(key.status.st_uid)) + " chmod go= " + name;
     return "ls -l " + name;
