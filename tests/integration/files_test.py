@@ -24,7 +24,11 @@ identity_pk = "file:///var/aziot/secrets/id.key.pem"
 NOBODY = 65534
 
 
-@unittest.skipUnless(os.geteuid() == 0, "owners are set, which takes root")
+def setUpModule():
+    if os.geteuid() != 0:
+        raise RuntimeError("owners are set, which takes root")
+
+
 class Files(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -37,7 +37,8 @@ const Pair& identity() {
 class Forms : public ::testing::Test {
 protected:
     void SetUp() override {
-        if (std::system("openssl version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no openssl program";
+        if (std::system("openssl version >/dev/null 2>&1") != 0)
+            FAIL() << "the program openssl is missing: packaging/dev/install-deps installs it";
         std::string pattern = (std::filesystem::temp_directory_path() / "forms-XXXXXX").string();
         ASSERT_NE(mkdtemp(pattern.data()), nullptr);
         folder_ = pattern;
